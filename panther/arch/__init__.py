@@ -1,0 +1,1 @@
+"""The contract everything else reads: parameters, presets, number formats. Standard library only."""

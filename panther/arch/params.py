@@ -1,0 +1,207 @@
+"""Parameters of a matrix compute unit: frozen, keyword-only, checked at birth.
+
+Slice 0 is the least significant one everywhere in the code; the paper prints slicings most
+significant first, and only :func:`SliceParams.parse` and :attr:`SliceParams.name` turn them round.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+MAX_LINES = 256
+MIN_LINES = 4
+
+
+def _check_range(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{name} must be an integer in the range [{low}, {high}], not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceParams:
+    """How one weight is spread over cells: ``w = sum(c[k] << (k * value_bits))``."""
+
+    value_bits: int = 4
+    """Weight bits carried by every slice (p)."""
+    cell_bits: tuple[int, ...] = (5, 5, 5, 6, 6, 4, 4, 4)
+    """Width of the signed cell of each slice, slice 0 first; what exceeds ``value_bits`` is
+    headroom for carries between two CRS."""
+
+    def __post_init__(self) -> None:
+        _check_range("Value bits", self.value_bits, 1, 8)
+        object.__setattr__(self, "cell_bits", tuple(self.cell_bits))
+        if not self.cell_bits:
+            raise ValueError("Slicing must have at least one slice, not 0")
+        for k, bits in enumerate(self.cell_bits):
+            if not isinstance(bits, int) or bits < self.value_bits:
+                raise ValueError(
+                    f"Cell of slice {k} must hold at least the {self.value_bits} value bits, "
+                    f"not {bits!r}"
+                )
+            if bits > 16:
+                raise ValueError(f"Cell of slice {k} must hold at most 16 bits, not {bits}")
+        if self.weight_bits > 32:
+            raise ValueError(
+                f"Weight must have at most 32 bits, not {len(self.cell_bits)} slices x "
+                f"{self.value_bits} value bits = {self.weight_bits}"
+            )
+
+    @classmethod
+    def parse(cls, text: str, *, value_bits: int = 4) -> "SliceParams":
+        """Read a slicing: ``44466555`` (one digit a slice, most significant slice first, as the
+        paper prints it) or ``6x8`` (eight slices whose cells are six bits wide).
+
+        Raises
+        ------
+        ValueError
+            If the text is neither, or names an impossible slicing.
+        """
+        if match := re.fullmatch(r"(\d{1,2})x(\d{1,2})", text):
+            bits, slices = int(match[1]), int(match[2])
+            return cls(value_bits=value_bits, cell_bits=(bits,) * slices)
+        if re.fullmatch(r"\d+", text):
+            return cls(value_bits=value_bits, cell_bits=tuple(int(d) for d in reversed(text)))
+        raise ValueError(
+            "Slicing must be digits, most significant slice first (44466555), or CELL_BITSxSLICES "
+            f"(6x8), not {text!r}"
+        )
+
+    @property
+    def name(self) -> str:
+        """The slicing as the paper prints it, most significant slice first."""
+        if max(self.cell_bits) < 10:
+            return "".join(str(bits) for bits in reversed(self.cell_bits))
+        return "-".join(str(bits) for bits in reversed(self.cell_bits))
+
+    @property
+    def count(self) -> int:
+        """Number of slices (S)."""
+        return len(self.cell_bits)
+
+    @property
+    def weight_bits(self) -> int:
+        """Nominal width of a weight: value bits of all slices."""
+        return self.count * self.value_bits
+
+    def cell_range(self, k: int) -> tuple[int, int]:
+        """Least and greatest value a cell of slice ``k`` holds."""
+        half = 1 << (self.cell_bits[k] - 1)
+        return -half, half - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdcParams:
+    """The converters of every slice: ``code = clip((sum + half a step) >> step_log2, bits)``."""
+
+    bits: tuple[int, ...] | None = None
+    """Code width of each slice's ADCs, slice 0 first; ``None`` is lossless (wide enough)."""
+    step_log2: tuple[int, ...] | None = None
+    """Binary logarithm of each slice's ADC step; ``None`` is 0 everywhere."""
+    per_slice: int = 1
+    """ADCs of one slice, each serving its share of the columns through a multiplexer."""
+
+    def __post_init__(self) -> None:
+        _check_range("ADCs per slice", self.per_slice, 1, MAX_LINES)
+        for name, values, low, high in (
+            ("ADC bits", self.bits, 2, 24),
+            ("ADC step", self.step_log2, 0, 16),
+        ):
+            for k, value in enumerate(values or ()):
+                _check_range(f"{name} of slice {k}", value, low, high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingParams:
+    """How long the analog side takes, in clock cycles."""
+
+    integrate_cycles: int = 4
+    """From driving the lines to a settled current that may be sampled."""
+    pulse_cycles: int = 1
+    """One polarity phase of one OPA step."""
+    program_cycles: int = 4
+    """Programming one row from its write latches."""
+
+    def __post_init__(self) -> None:
+        _check_range("Integrate cycles", self.integrate_cycles, 2, 255)
+        _check_range("Pulse cycles", self.pulse_cycles, 1, 255)
+        _check_range("Program cycles", self.program_cycles, 2, 255)
+
+
+@dataclass(frozen=True, kw_only=True)
+class McuParams:
+    """One matrix compute unit: the slices of one weight matrix and their digital periphery."""
+
+    rows: int = 128
+    """Word lines, driven in MVM."""
+    columns: int = 128
+    """Bit lines, read in MVM."""
+    operand_bits: int = 16
+    """Width of a data word: inputs, errors and outputs; also the number of bit steps."""
+    slices: SliceParams = field(default_factory=SliceParams)
+    """How a weight is spread over cells."""
+    adc: AdcParams = field(default_factory=AdcParams)
+    """The converters."""
+    timing: TimingParams = field(default_factory=TimingParams)
+    """Speed of the analog side."""
+
+    def __post_init__(self) -> None:
+        _check_range("Rows", self.rows, MIN_LINES, MAX_LINES)
+        _check_range("Columns", self.columns, MIN_LINES, MAX_LINES)
+        _check_range("Operand bits", self.operand_bits, 2, 16)
+        for name, values in (("bits", self.adc.bits), ("steps", self.adc.step_log2)):
+            if values is not None and len(values) != self.slices.count:
+                raise ValueError(
+                    f"ADC {name} must be given for each of the {self.slices.count} slices, "
+                    f"not for {len(values)}"
+                )
+        for name, lines in (("rows", self.rows), ("columns", self.columns)):
+            if lines % self.adc.per_slice:
+                raise ValueError(
+                    f"ADCs per slice must divide the {lines} {name}, not {self.adc.per_slice}"
+                )
+        for k, bits in enumerate(self.adc_bits):
+            if bits < self.slices.cell_bits[k]:
+                raise ValueError(
+                    f"ADC of slice {k} must have at least the {self.slices.cell_bits[k]} bits of "
+                    f"a cell, or a row could not be read back, not {bits}"
+                )
+        if self.sum_bits > 63:
+            raise ValueError(
+                f"Shift-and-add sum must fit 63 bits, not {self.sum_bits}: use fewer lines, "
+                "narrower cells or fewer ADC bits"
+            )
+
+    @property
+    def lossless_bits(self) -> tuple[int, ...]:
+        """Code width of each slice that no sum can exceed."""
+        lines = max(self.rows, self.columns)
+        return tuple(bits + (lines - 1).bit_length() for bits in self.slices.cell_bits)
+
+    @property
+    def adc_bits(self) -> tuple[int, ...]:
+        """Code width of each slice's ADCs."""
+        return self.lossless_bits if self.adc.bits is None else self.adc.bits
+
+    @property
+    def adc_step_log2(self) -> tuple[int, ...]:
+        """Binary logarithm of each slice's ADC step in MVM and MTVM; reading cells back uses a
+        range of step 1."""
+        return self.adc.step_log2 if self.adc.step_log2 is not None else (0,) * self.slices.count
+
+    @property
+    def column_sum_bits(self) -> int:
+        """Width of one bit step's sum over the slices, as the shift-and-add unit forms it."""
+        worst = sum(
+            1 << (bits - 1 + step + k * self.slices.value_bits)
+            for k, (bits, step) in enumerate(zip(self.adc_bits, self.adc_step_log2, strict=True))
+        )
+        return worst.bit_length() + 1
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of the sum over slices and steps, before requantisation."""
+        return self.column_sum_bits + self.operand_bits
+
+    @property
+    def digit_bits(self) -> int:
+        """Width of ``abs(e) << j``, whose radix-2**p digits drive the columns in an OPA."""
+        return 2 * self.operand_bits - 1

@@ -1,0 +1,54 @@
+"""Named parameter sets. ``panther verilog --preset NAME`` and the tests read this table."""
+
+import difflib
+from dataclasses import replace
+
+from panther.arch.params import AdcParams, McuParams, SliceParams
+
+PAPER = McuParams()
+"""The paper's choice: 128x128, eight slices of four value bits, slicing ``44466555``."""
+
+PAPER_ADC9 = replace(PAPER, adc=AdcParams(bits=(9,) * 8))
+"""The paper's crossbar with converters of nine bits that clip instead of lossless ones."""
+
+PAPER_4ADC = replace(PAPER, adc=AdcParams(per_slice=4))
+"""Four converters a slice: four times as fast, four times the converter area."""
+
+WIDE = replace(PAPER, slices=SliceParams(cell_bits=(8,) * 8))
+"""Cells of eight bits: hardly anything ever saturates."""
+
+FINE = replace(PAPER, slices=SliceParams(value_bits=2, cell_bits=(4,) * 16))
+"""Sixteen slices of two value bits: what less precise devices need."""
+
+SMALL = replace(PAPER, rows=16, columns=16)
+"""The paper's slicing on a crossbar that simulates fast."""
+
+TINY = McuParams(
+    rows=6, columns=5, operand_bits=8, slices=SliceParams(value_bits=4, cell_bits=(5, 6, 5))
+)
+"""Odd sizes, few slices: simulates in seconds and every corner is reached."""
+
+PRESETS: dict[str, McuParams] = {
+    "PAPER": PAPER,
+    "PAPER_ADC9": PAPER_ADC9,
+    "PAPER_4ADC": PAPER_4ADC,
+    "WIDE": WIDE,
+    "FINE": FINE,
+    "SMALL": SMALL,
+    "TINY": TINY,
+}
+
+
+def preset(name: str) -> McuParams:
+    """Return the preset called ``name`` (case does not matter).
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists them and suggests the nearest.
+    """
+    if (params := PRESETS.get(name.upper())) is not None:
+        return params
+    near = difflib.get_close_matches(name.upper(), PRESETS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"Preset must be one of {', '.join(PRESETS)}, not {name!r}{hint}")

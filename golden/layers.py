@@ -1,0 +1,193 @@
+"""What the vector unit does between crossbars: pure integer functions of words.
+
+Every function takes and returns int64 arrays whose last axis is the vector; leading axes are a
+batch. A testbench may call them one by one.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import numpy as np
+
+from golden.fixed import Ints, as_integers, round_shift, saturate
+from panther.arch.formats import TrainFormats
+
+LOG2_E = 47274
+"""log2(e) in Q1.15."""
+EXP2_INDEX_BITS = 8
+EXP2_FRACTION = 15
+EXP2 = np.array(
+    [
+        int((Decimal(2) ** (EXP2_FRACTION - Decimal(i) / 256)).to_integral_value(ROUND_HALF_EVEN))
+        for i in range(1 << EXP2_INDEX_BITS)
+    ],
+    np.int64,
+)
+"""``2**(-i / 256)`` in Q1.15 for ``i`` from 0 to 255."""
+
+
+def bias_row(x: Any, formats: TrainFormats) -> Ints:
+    """``x`` with the word 1.0 appended, which drives the crossbar row that holds the bias.
+
+    Parameters
+    ----------
+    x : array_like of int, shape (..., inputs)
+        Activation words.
+    formats : TrainFormats
+
+    Returns
+    -------
+    ndarray of int64, shape (..., inputs + 1)
+    """
+    word = np.asarray(x, np.int64)
+    fed = np.empty((*word.shape[:-1], word.shape[-1] + 1), np.int64)
+    fed[..., :-1] = word
+    fed[..., -1] = formats.activation.one
+    return fed
+
+
+def relu(y: Any) -> Ints:
+    """``max(y, 0)``."""
+    return np.maximum(np.asarray(y, np.int64), 0)
+
+
+def relu_backward(e: Any, y: Any) -> Ints:
+    """The error ``e`` where the ReLU's input or output ``y`` is positive, else 0."""
+    passed: Ints = np.asarray(e, np.int64) * (np.asarray(y) > 0)
+    return passed
+
+
+def exponential(gap: Any, fraction: int) -> Ints:
+    """``exp(-gap / 2**fraction)`` in Q1.15 for words ``gap`` of at least 0.
+
+    With ``t = round_shift(gap * 47274, fraction + 7)``, the exponent to base 2 in units of 1/256,
+    the result is ``round_shift(EXP2[t mod 256], t div 256)``, and 0 where ``t div 256`` is above
+    16. Products are 64 bits wide; ``round_shift`` is nearest, ties toward plus infinity.
+
+    Parameters
+    ----------
+    gap : array_like of int, any shape
+        Distances below the greatest logit, at most 2**32.
+    fraction : int
+        Fraction bits of the words.
+
+    Returns
+    -------
+    ndarray of int64, shape of ``gap``, values 0 to 32768
+    """
+    product = np.asarray(gap, np.int64) * LOG2_E
+    drop = fraction + 15 - EXP2_INDEX_BITS
+    scaled = round_shift(product, drop) if drop >= 0 else product << -drop
+    shift = np.minimum(scaled >> EXP2_INDEX_BITS, EXP2_FRACTION + 2)
+    mantissa = EXP2[scaled & ((1 << EXP2_INDEX_BITS) - 1)]
+    value: Ints = (mantissa + ((1 << shift) >> 1)) >> shift
+    return value
+
+
+def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
+    """Gradient of the softmax cross-entropy with respect to the logits, in integers only.
+
+    1. ``u[i] = exponential(max(logits) - logits[i])``, Q1.15 (see :func:`exponential`);
+    2. ``s = sum(u)``;
+    3. ``q[i] = ((u[i] << F) + (s >> 1)) div s`` with ``F`` the error's fraction bits: the
+       probability, rounded to nearest, ties up;
+    4. ``e[i] = q[i] - (1 << F if i == label else 0)``, saturated to the error's word;
+    5. ``e[i] = 0`` where the logit is saturated and the update, which moves it against ``e``,
+       would push it further out: ``logits[i]`` the most positive activation word and
+       ``e[i] < 0``, or the most negative one and ``e[i] > 0``. Without this a clipped logit
+       drives its weights away without end.
+
+    Parameters
+    ----------
+    logits : array_like of int, shape (..., classes)
+        Activation words.
+    label : int or array_like of int, shape (...)
+        The right class of each example.
+    formats : TrainFormats
+
+    Returns
+    -------
+    ndarray of int64, shape (..., classes)
+        Error words.
+
+    Raises
+    ------
+    ValueError
+        If a label is no class.
+    """
+    y = np.asarray(logits, np.int64)
+    classes = y.shape[-1]
+    right = as_integers("Labels", label)
+    if right.size and (right.min() < 0 or right.max() >= classes):
+        bad = right[(right < 0) | (right >= classes)].flat[0]
+        raise ValueError(f"Label must be in the range [0, {classes - 1}], not {bad}")
+    act, err = formats.activation, formats.error
+    u = exponential(y.max(axis=-1, keepdims=True) - y, act.fraction)
+    s = u.sum(axis=-1, keepdims=True)
+    e = ((u << err.fraction) + (s >> 1)) // s
+    e -= (np.arange(classes) == right[..., np.newaxis]).astype(np.int64) << err.fraction
+    e = saturate(e, err.bits)
+    outward = ((y >= act.high) & (e < 0)) | ((y <= act.low) & (e > 0))
+    e[outward] = 0
+    return e
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate as the vector unit applies it: multiply, then shift right with rounding."""
+
+    multiplier: int
+    """16-bit word, ``2**14`` to ``2**15 - 1``."""
+    shift: int
+    """Bits dropped from the product, 0 to 30."""
+
+
+def learning_rate(lr: float, batch: int, formats: TrainFormats) -> Rate:
+    """``lr / batch`` together with the change of format from error to update.
+
+    The factor ``lr / batch * 2**(update fraction - error fraction)`` becomes the nearest
+    ``multiplier * 2**-shift`` with a multiplier of 15 significant bits.
+
+    Raises
+    ------
+    ValueError
+        If the rate is not positive and finite, the batch is not positive, or the factor cannot be
+        expressed.
+    """
+    if not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"Learning rate must be positive and finite, not {lr!r}")
+    if batch < 1:
+        raise ValueError(f"Batch must be a positive integer, not {batch!r}")
+    factor = math.ldexp(lr / batch, formats.update.fraction - formats.error.fraction)
+    mantissa, exponent = math.frexp(factor)
+    multiplier = round(math.ldexp(mantissa, 15))
+    if multiplier == 1 << 15:
+        multiplier, exponent = 1 << 14, exponent + 1
+    shift = 15 - exponent
+    if not 0 <= shift <= 30:
+        raise ValueError(
+            f"Learning rate over batch must scale the error by a factor in the range "
+            f"[2**-16, 2**15), not {factor!r}"
+        )
+    return Rate(multiplier, shift)
+
+
+def scale_error(e: Any, rate: Rate, formats: TrainFormats) -> Ints:
+    """The column operand of an OPA: ``saturate(round_shift(-e * multiplier, shift))``.
+
+    Parameters
+    ----------
+    e : array_like of int, any shape
+        Error words.
+    rate : Rate
+    formats : TrainFormats
+
+    Returns
+    -------
+    ndarray of int64, shape of ``e``
+        Update words.
+    """
+    product = -np.asarray(e, np.int64) * rate.multiplier
+    return saturate(round_shift(product, rate.shift), formats.update.bits)

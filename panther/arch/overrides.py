@@ -1,0 +1,99 @@
+"""Parameters from text: ``rows=16``, ``slices=44466555``, ``adc.bits=9``."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from panther.arch.params import McuParams, SliceParams
+
+
+def _whole(name: str, text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        raise ValueError(f"{name} must be an integer, not {text!r}")
+    return int(text)
+
+
+def _per_slice(name: str, text: str, slices: int) -> tuple[int, ...]:
+    """Read one value for all slices, or one for each, most significant slice first."""
+    values = tuple(_whole(name, part) for part in text.split(","))
+    return values * slices if len(values) == 1 else values[::-1]
+
+
+def _adc_bits(slices: int, text: str) -> tuple[int, ...] | None:
+    return None if text == "lossless" else _per_slice("adc.bits", text, slices)
+
+
+def _integer(name: str) -> Callable[[int, str], object]:
+    return lambda _slices, text: _whole(name, text)
+
+
+# name -> value of the field right of its dot, from the number of slices and the text; the slicing
+# itself takes two names together and is read apart
+_READERS: dict[str, Callable[[int, str], object]] = {
+    "rows": _integer("rows"),
+    "columns": _integer("columns"),
+    "operand_bits": _integer("operand_bits"),
+    "adc.bits": _adc_bits,
+    "adc.step_log2": lambda slices, text: _per_slice("adc.step_log2", text, slices),
+    "adc.per_slice": _integer("adc.per_slice"),
+    "timing.integrate_cycles": _integer("timing.integrate_cycles"),
+    "timing.pulse_cycles": _integer("timing.pulse_cycles"),
+    "timing.program_cycles": _integer("timing.program_cycles"),
+}
+
+OVERRIDES = ("slices", "value_bits", *_READERS)
+"""Every name :func:`override` takes."""
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not name or not value:
+        raise ValueError(f"Parameter must be given as NAME=VALUE, not {text!r}")
+    if name not in OVERRIDES:
+        near = difflib.get_close_matches(name.lower(), OVERRIDES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"Parameter must be one of {', '.join(OVERRIDES)}, not {name!r}{hint}")
+    return name, value
+
+
+def override(params: McuParams, texts: Iterable[str]) -> McuParams:
+    """Return ``params`` with every ``NAME=VALUE`` of ``texts`` applied, checked only as a whole.
+
+    ``adc.bits`` and ``adc.step_log2`` take one value for all slices or a comma-separated one for
+    each, most significant slice first like a slicing; ``adc.bits=lossless`` is wide enough.
+
+    Raises
+    ------
+    ValueError
+        If a text is not ``NAME=VALUE``, names nothing or something twice, or the outcome is not a
+        possible unit.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, value = _split(text)
+        if name in values:
+            raise ValueError(f"Parameter {name} must be given once, not {values[name]} and {value}")
+        values[name] = value
+
+    slices = params.slices
+    if "slices" in values or "value_bits" in values:
+        value_bits = slices.value_bits
+        if "value_bits" in values:
+            value_bits = _whole("value_bits", values.pop("value_bits"))
+        if "slices" in values:
+            slices = SliceParams.parse(values.pop("slices"), value_bits=value_bits)
+        else:
+            slices = replace(slices, value_bits=value_bits)
+
+    fields: dict[str, dict[str, Any]] = {"": {"slices": slices}, "adc": {}, "timing": {}}
+    for name, value in values.items():
+        group, _, attribute = name.rpartition(".")
+        fields[group][attribute] = _READERS[name](slices.count, value)
+    return replace(
+        params,
+        **fields[""],
+        adc=replace(params.adc, **fields["adc"]),
+        timing=replace(params.timing, **fields["timing"]),
+    )

@@ -1,0 +1,49 @@
+"""The ``panther`` command. One file per subcommand; what is slow to import is imported inside it.
+
+A user's mistake is one line on stderr and exit status 2; a mistake of ours keeps its traceback.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from panther.cli.doctor import doctor
+from panther.cli.errors import UserError
+from panther.cli.presets import presets
+from panther.cli.regress import regress
+from panther.cli.verilog import verilog
+from panther.tools import ToolError
+
+app = typer.Typer(
+    help="Design, simulate and verify PANTHER, an in-memory training accelerator.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (doctor, presets, regress, verilog)
+for command in COMMANDS:
+    app.command()(command)
+
+
+@app.callback()
+def _options() -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(list(arguments), prog_name="panther", standalone_mode=False)
+    except (UserError, ToolError, TyperException) as error:
+        names = [command.__name__ for command in COMMANDS if command.__name__ in arguments[:1]]
+        where = " ".join(["panther", *names])
+        text = error.format_message() if isinstance(error, TyperException) else str(error)
+        print(f"{where}: error: {' '.join(text.split())}", file=sys.stderr)
+        status = 2
+    except (Abort, KeyboardInterrupt):
+        status = 130
+    sys.exit(status)

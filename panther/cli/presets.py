@@ -1,0 +1,30 @@
+"""``panther presets``: the named parameter sets."""
+
+
+def presets() -> None:
+    """List the presets and their parameters."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from panther.arch.presets import PRESETS
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("preset", "crossbar", "slicing"):
+        table.add_column(column, no_wrap=True)
+    for column in ("value bits", "weight bits", "operand bits", "ADC bits", "ADCs per slice"):
+        table.add_column(column, justify="right")
+    for name, params in PRESETS.items():
+        bits = params.adc.bits
+        table.add_row(
+            name,
+            f"{params.rows} x {params.columns}",
+            params.slices.name,
+            str(params.slices.value_bits),
+            str(params.slices.weight_bits),
+            str(params.operand_bits),
+            "lossless" if bits is None else ", ".join(str(b) for b in sorted(set(bits))),
+            str(params.adc.per_slice),
+        )
+    console = Console()
+    console.print(table)
+    console.print("\nA slicing gives the cell bits of each slice, most significant slice first.")

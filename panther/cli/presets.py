@@ -8,7 +8,7 @@ def presets() -> None:
 
     from panther.arch.presets import PRESETS
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for column in ("preset", "crossbar", "slicing"):
         table.add_column(column, no_wrap=True)
     for column in ("value bits", "weight bits", "operand bits", "ADC bits", "ADCs per slice"):

@@ -1,0 +1,41 @@
+# Every target sets up what it needs (scripts/setup.sh); a second run finds it there.
+PANTHER := .venv/bin/panther
+PYTHON := .venv/bin/python
+ARGS :=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test regress bench verilog lint doctor clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup:  ## make .venv and install the simulators (every target below does)
+	@scripts/setup.sh
+
+demo: setup  ## train a network on digits in RTL, bit for bit against the golden model
+	@$(PANTHER) demo $(ARGS)
+
+test: setup  ## run all tests, and every testbench on both simulators
+	@$(PANTHER) regress tests cocotb_tests --allow-missing-simulator icarus $(ARGS)
+
+regress: setup  ## run only the testbenches; ARGS="--sim icarus --seed 7 -k shift_add"
+	@$(PANTHER) regress $(ARGS)
+
+bench: setup  ## measure speed: cycles, co-simulation, golden model
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+verilog: setup  ## write the Verilog of the paper's unit to build/mcu.v
+	@$(PANTHER) verilog --preset PAPER --output build/mcu.v $(ARGS)
+	@echo build/mcu.v
+
+lint: setup  ## ruff and mypy
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+doctor: setup  ## show the tools found, their versions, and what to install
+	@$(PANTHER) doctor
+
+clean:  ## remove what was built, but not .venv
+	@rm -rf build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

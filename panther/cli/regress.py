@@ -386,6 +386,7 @@ def _run(
     events.write_text("")
     command = [sys.executable, "-m", "pytest", "-p", regress_plugin.__name__]
     command += ["-n", str(jobs), "--dist", "worksteal", "--timeout", str(timeout), "-ra"]
+    command += ["--continue-on-collection-errors"]
     command += ["-k", expression] if expression else []
     command += [str(path) for path in paths]
     outer = ("PYTEST_XDIST_", "PYTEST_CURRENT_TEST")  # we may run inside a test ourselves

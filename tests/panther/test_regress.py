@@ -1,0 +1,222 @@
+"""``panther regress`` must not call anything good that has not run and passed."""
+
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from panther.cli import main
+
+PASSING = "def test_good(): pass\n"
+
+
+class Run:
+    """One call of ``panther regress`` on a folder of made-up tests."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.capsys = capsys
+
+    def __call__(self, files: dict[str, str], *arguments: str) -> "Run":
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+        reports = self.folder / "reports"
+        with pytest.raises(SystemExit) as end:
+            main(["regress", str(self.folder), "--output", str(reports), "-j", "1", *arguments])
+        self.status = end.value.code
+        self.out, self.err = self.capsys.readouterr()
+        self.lines = self.out.splitlines()
+        self.junit = ET.parse(reports / "junit.xml").getroot()[0]
+        self.html = (reports / "report.html").read_text()
+        return self
+
+    @property
+    def failures(self) -> set[str]:
+        """Names of the failed cases of the JUnit file."""
+        return {
+            c.attrib["name"] for c in self.junit.iter("testcase") if c.find("failure") is not None
+        }
+
+
+@pytest.fixture
+def regress(tmp_path, capsys):
+    return Run(tmp_path, capsys)
+
+
+def test_all_passed(regress):
+    run = regress({"test_a.py": PASSING + "def test_seed():\n    import os\n"
+                   "    assert os.environ['PANTHER_SEED'] == '7'\n"}, "--seed", "7")  # fmt: skip
+    assert run.status == 0
+    assert run.lines[-1] == "2 passed, 0 failed, 0 skipped"
+    assert run.junit.attrib["tests"] == "2"
+    assert run.failures == set()
+
+
+def test_every_way_to_fail_is_reported(regress):
+    run = regress(
+        {
+            "test_a.py": PASSING,
+            "test_b.py": """
+import pytest
+
+def test_bad():
+    print("replay: panther regress -k bad --seed 1")
+    pytest.fail("first divergence: mvm, column 3: golden 7, rtl 6")
+
+@pytest.fixture
+def broken():
+    raise OSError("no such thing")
+
+def test_setup(broken):
+    pass
+
+@pytest.fixture
+def leaking():
+    yield
+    assert False, "left something behind"
+
+def test_teardown(leaking):
+    pass
+
+@pytest.mark.skip(reason="only at night")
+def test_skipped():
+    pass
+""",
+            "test_c.py": "import no_such_module\n",
+        }
+    )
+    assert run.status == 1
+    assert run.lines[-1] == "1 passed, 4 failed, 1 skipped"
+    assert run.failures == {"test_bad", "test_setup", "test_teardown", "test_c.py"}
+    assert "  Failed: first divergence: mvm, column 3: golden 7, rtl 6" in run.lines
+    assert "  replay: panther regress -k bad --seed 1" in run.lines
+    assert "skipped test_b.py::test_skipped: only at night" in run.lines
+    for text in ("Regression failed", "golden 7, rtl 6", "panther regress -k bad --seed 1"):
+        assert text in run.html
+
+
+def test_no_test_at_all(regress):
+    run = regress({})
+    assert run.status == 1
+    assert "FAILED: no test was collected: nothing has been checked" in run.lines
+    assert run.lines[-1] == "0 passed, 1 failed, 0 skipped"
+    assert run.junit.attrib["failures"] == "1"
+
+
+def test_expression_that_matches_nothing(regress):
+    run = regress({"test_a.py": PASSING}, "-k", "nothing")
+    assert run.status == 1
+    assert run.lines[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+def test_file_without_tests(regress):
+    """A testbench whose only test was renamed away is not a passing testbench."""
+    run = regress({"test_a.py": PASSING, "test_b.py": "def tset_typo(): pass\n"})
+    assert run.status == 1
+    assert any(x.startswith("FAILED: no test was collected from ") for x in run.lines)
+    assert run.lines[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_worker_that_dies(regress):
+    run = regress({"test_a.py": PASSING, "test_b.py": "import os\ndef test_kill(): os._exit(0)\n"})
+    assert run.status == 1
+    assert run.lines[-1] == "1 passed, 1 failed, 0 skipped"
+    assert run.failures == {"test_kill"}
+
+
+def test_result_that_never_comes(regress):
+    """Pytest itself ends with status 0 here."""
+    swallow = "def pytest_runtest_protocol(item):\n    return item.name == 'test_lost' or None\n"
+    run = regress({"conftest.py": swallow, "test_a.py": PASSING + "def test_lost(): pass\n"})
+    assert run.status == 1
+    assert "MISSING test_a.py::test_lost" in run.lines
+    assert run.lines[-1] == "1 passed, 1 failed, 0 skipped"
+    assert run.failures == {"test_lost"}
+
+
+def test_pytest_that_dies(regress):
+    """Not even the process that hands out the tests can take the verdict with it."""
+    die = """
+import os
+
+def pytest_runtest_logreport(report):
+    if "PYTEST_XDIST_WORKER" not in os.environ and "test_b" in report.nodeid:
+        os._exit(0)
+"""
+    run = regress({"conftest.py": die, "test_a.py": PASSING, "test_b.py": PASSING})
+    assert run.status == 1
+    assert "MISSING test_b.py::test_good" in run.lines
+
+
+def test_timeout(regress):
+    run = regress({"test_a.py": "import time\ndef test_slow(): time.sleep(60)\n"}, "--timeout", "1")
+    assert run.status == 1
+    assert run.failures == {"test_slow"}
+    assert any("Timeout" in line for line in run.lines)
+
+
+SIMULATED = """
+import pytest
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.parametrize("name", ["TINY"])
+def test_matches(name, simulator):
+    if simulator == "icarus":
+        pytest.skip("NOT RUN: icarus must be on PATH")
+"""
+
+
+def test_absent_simulator_fails(regress):
+    run = regress({"test_unit.py": SIMULATED})
+    assert run.status == 1
+    assert "FAILED: icarus NOT RUN: 1 tests; NOT RUN: icarus must be on PATH" in run.lines
+    assert run.lines[-1] == "1 passed, 1 failed, 1 skipped"
+
+
+def test_absent_simulator_can_be_allowed_but_not_hidden(regress):
+    run = regress({"test_unit.py": SIMULATED}, "--allow-missing-simulator", "icarus")
+    assert run.status == 0
+    assert "WARNING: icarus NOT RUN: 1 tests; NOT RUN: icarus must be on PATH" in run.lines
+    assert run.lines[-1] == "1 passed, 0 failed, 1 skipped"
+    assert "not run" in run.html
+
+
+def test_allowing_one_simulator_does_not_allow_the_other(regress):
+    run = regress({"test_unit.py": SIMULATED}, "--allow-missing-simulator", "verilator")
+    assert run.status == 1
+
+
+def test_one_simulator_only(regress):
+    run = regress({"test_unit.py": SIMULATED}, "--sim", "verilator")
+    assert run.status == 0
+    assert run.lines[-1] == "1 passed, 0 failed, 0 skipped"
+
+
+def test_nothing_but_skips_is_no_success(regress):
+    skip = "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"
+    run = regress({"test_a.py": skip})
+    assert run.status == 1
+    assert "FAILED: no test was run: nothing has been checked" in run.lines
+
+
+class References(HTMLParser):
+    """Collects everything a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [f"{tag} {k}" for k, _ in attrs if k in ("src", "href", "data", "srcset")]
+
+
+def test_report_needs_nothing_else_and_escapes(regress):
+    evil = "def test_evil():\n    assert False, '<script src=http://x></script> \\x1b[31m'\n"
+    run = regress({"test_a.py": evil})
+    references = References()
+    references.feed(run.html)
+    assert references.found == []
+    assert "url(" not in run.html
+    assert "@import" not in run.html
+    assert "&lt;script" in run.html

@@ -1,1 +1,1 @@
-"""The contract everything else reads: parameters, presets, number formats. Standard library only."""
+"""The contract everything else reads: parameters, presets, formats. Standard library only."""

@@ -60,9 +60,7 @@ class TrainFormats:
     @property
     def update(self) -> Fixed:
         """An error multiplied by minus the learning rate: the column operand of an OPA."""
-        return Fixed(
-            bits=self.error.bits, fraction=self.weight_fraction - self.activation.fraction
-        )
+        return Fixed(bits=self.error.bits, fraction=self.weight_fraction - self.activation.fraction)
 
     @property
     def output_shift(self) -> int:

@@ -48,28 +48,36 @@ class SliceParams:
     @classmethod
     def parse(cls, text: str, *, value_bits: int = 4) -> "SliceParams":
         """Read a slicing: ``44466555`` (one digit a slice, most significant slice first, as the
-        paper prints it) or ``6x8`` (eight slices whose cells are six bits wide).
+        paper prints it), ``6x8`` (eight slices whose cells are six bits wide) or ``12-10-8``.
 
         Raises
         ------
         ValueError
             If the text is neither, or names an impossible slicing.
         """
-        if match := re.fullmatch(r"(\d{1,2})x(\d{1,2})", text):
-            bits, slices = int(match[1]), int(match[2])
-            return cls(value_bits=value_bits, cell_bits=(bits,) * slices)
-        if re.fullmatch(r"\d+", text):
-            return cls(value_bits=value_bits, cell_bits=tuple(int(d) for d in reversed(text)))
-        raise ValueError(
-            "Slicing must be digits, most significant slice first (44466555), or CELL_BITSxSLICES "
-            f"(6x8), not {text!r}"
-        )
+        if match := re.fullmatch(r"([0-9]{1,2})x([0-9]{1,2})", text):
+            bits = (int(match[1]),) * int(match[2])
+        elif re.fullmatch(r"[0-9]+", text):
+            bits = tuple(int(digit) for digit in reversed(text))
+        elif re.fullmatch(r"[0-9]{1,2}(-[0-9]{1,2})+", text):
+            bits = tuple(int(part) for part in reversed(text.split("-")))
+        else:
+            raise ValueError(
+                "Slicing must be digits, most significant slice first (44466555), "
+                "CELL_BITSxSLICES (6x8), or cell bits joined by dashes (12-10-8), "
+                f"not {text!r}"
+            )
+        return cls(value_bits=value_bits, cell_bits=bits)
 
     @property
     def name(self) -> str:
-        """The slicing as the paper prints it, most significant slice first."""
+        """The slicing as the paper prints it, most significant slice first; :func:`parse` reads
+        it back.
+        """
         if max(self.cell_bits) < 10:
             return "".join(str(bits) for bits in reversed(self.cell_bits))
+        if len(set(self.cell_bits)) == 1:
+            return f"{self.cell_bits[0]}x{self.count}"
         return "-".join(str(bits) for bits in reversed(self.cell_bits))
 
     @property
@@ -184,7 +192,8 @@ class McuParams:
     @property
     def adc_step_log2(self) -> tuple[int, ...]:
         """Binary logarithm of each slice's ADC step in MVM and MTVM; reading cells back uses a
-        range of step 1."""
+        range of step 1.
+        """
         return self.adc.step_log2 if self.adc.step_log2 is not None else (0,) * self.slices.count
 
     @property

@@ -1,0 +1,86 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panther.arch.overrides import OVERRIDES, override
+from panther.arch.params import McuParams
+from panther.arch.presets import FINE, PAPER, PAPER_ADC9, TINY
+
+NAMES = (
+    "slices, value_bits, rows, columns, operand_bits, adc.bits, adc.step_log2, adc.per_slice, "
+    "timing.integrate_cycles, timing.pulse_cycles, timing.program_cycles"
+)
+
+
+def test_nothing_changes_nothing():
+    assert override(FINE, []) == FINE
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("rows=16", "rows", 16),
+        ("columns = 20", "columns", 20),
+        ("operand_bits=8", "operand_bits", 8),
+        ("slices=6x8", "slices.cell_bits", (6,) * 8),
+        ("value_bits=3", "slices.value_bits", 3),
+        ("adc.bits=9", "adc.bits", (9,) * 8),
+        ("adc.bits=8,9,10,11,12,13,14,15", "adc.bits", (15, 14, 13, 12, 11, 10, 9, 8)),
+        ("adc.step_log2=1", "adc.step_log2", (1,) * 8),
+        ("adc.per_slice=4", "adc.per_slice", 4),
+        ("timing.integrate_cycles=9", "timing.integrate_cycles", 9),
+        ("timing.pulse_cycles=9", "timing.pulse_cycles", 9),
+        ("timing.program_cycles=9", "timing.program_cycles", 9),
+    ],
+)
+def test_each_name_sets_its_parameter(text, path, expected):
+    value = override(PAPER, [text])
+    for part in path.split("."):
+        value = getattr(value, part)
+    assert value == expected
+
+
+def test_lossless_undoes_a_presets_converters():
+    assert override(PAPER_ADC9, ["adc.bits=lossless"]) == PAPER
+
+
+def test_only_the_outcome_is_checked():
+    """Sixteen slices of four value bits, or eight converters for sixteen slices, never existed."""
+    fine = override(PAPER_ADC9, ["slices=4x16", "adc.bits=9", "value_bits=2"])
+    assert (fine.slices, fine.adc.bits) == (FINE.slices, (9,) * 16)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["rows"], "Parameter must be given as NAME=VALUE, not 'rows'"),
+        (["rows="], "Parameter must be given as NAME=VALUE, not 'rows='"),
+        (["row=4"], f"Parameter must be one of {NAMES}, not 'row'; did you mean rows?"),
+        (["qqqq=4"], f"Parameter must be one of {NAMES}, not 'qqqq'"),
+        (["rows=4", "rows=5"], "Parameter rows must be given once, not 4 and 5"),
+        (["rows=4.5"], "rows must be an integer, not '4.5'"),
+        (["adc.bits=9,x"], "adc.bits must be an integer, not 'x'"),
+        (["adc.bits=9,9"], "ADC bits must be given for each of the 8 slices, not for 2"),
+        (["rows=1000"], "Rows must be an integer in the range [4, 256], not 1000"),
+        (["value_bits=5"], "Cell of slice 5 must hold at least the 5 value bits, not 4"),
+        (["slices=4x9"], "Weight must have at most 32 bits, not 9 slices x 4 value bits = 36"),
+    ],
+)
+def test_bad_input(texts, expected):
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        override(PAPER, texts)
+
+
+values = st.text(max_size=8) | st.integers(-2, 300).map(str) | st.text("0123456789,x", max_size=9)
+pairs = st.tuples(st.sampled_from([*OVERRIDES, "row"]), values).map("=".join)
+
+
+@given(st.lists(pairs | st.text(max_size=10), max_size=4))
+def test_any_text_gives_a_unit_or_a_value_error(texts):
+    try:
+        outcome = override(TINY, texts)
+    except ValueError as error:
+        outcome = str(error)
+    assert isinstance(outcome, McuParams) or len(outcome.splitlines()) == 1

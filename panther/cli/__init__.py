@@ -18,7 +18,6 @@ from panther.tools import ToolError
 
 app = typer.Typer(
     help="Design, simulate and verify PANTHER, an in-memory training accelerator.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,7 +34,7 @@ def _options() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         status = app(list(arguments), prog_name="panther", standalone_mode=False)
     except (UserError, ToolError, TyperException) as error:
@@ -46,4 +45,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 2
     except (Abort, KeyboardInterrupt):
         status = 130
-    sys.exit(status)
+    sys.exit(status or 0)

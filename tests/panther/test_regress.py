@@ -20,7 +20,8 @@ class Run:
         self.capsys = capsys
 
     def __call__(self, files: dict[str, str], *arguments: str) -> "Run":
-        for name, text in files.items():
+        # with a configuration of its own, names are relative to the folder
+        for name, text in {"pytest.ini": "[pytest]\n", **files}.items():
             (self.folder / name).write_text(text)
         reports = self.folder / "reports"
         with pytest.raises(SystemExit) as end:

@@ -74,7 +74,9 @@ def override(params: McuParams, texts: Iterable[str]) -> McuParams:
     for text in texts:
         name, value = _split(text)
         if name in values:
-            raise ValueError(f"Parameter {name} must be given once, not {values[name]} and {value}")
+            raise ValueError(
+                f"Parameter {name} must be given once, not {values[name]!r} and {value!r}"
+            )
         values[name] = value
 
     slices = params.slices

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -175,7 +176,7 @@ def _judge(
     paths: Sequence[Path],
     simulators: Sequence[str],
     tolerated: Sequence[str],
-    filtered: bool,
+    expression: str,
 ) -> Verdict:
     """Decide. Everything that keeps a test from having run and passed must show here."""
     results = sorted(progress.results.values(), key=lambda result: result.id)
@@ -189,28 +190,31 @@ def _judge(
         verdict.problems.append("no test was run: nothing has been checked")
     if status not in (0, 1, 5) or (status == 1 and not verdict.failures):
         verdict.problems.append(f"pytest ended with status {status}")
-    if not filtered:
+    if results and not expression and set(simulators) == set(SIMULATORS):
+        # whatever looks like a test, and every place the user named, must have given at least one
         collected = {progress.root / result.file for result in results}
-        for path in paths:
-            files = [path] if path.is_file() else sorted(path.rglob("test_*.py"))
-            for file in files:
-                if file.resolve() not in collected and not any(
-                    folder in collected for folder in file.resolve().parents
-                ):
-                    verdict.problems.append(f"no test was collected from {_relative(file)}")
-    if any(result.simulator for result in results):
+        for place in (
+            place for path in paths for place in (path, *sorted(path.rglob("test_*.py")))
+        ):
+            if not any(
+                file == place or place in file.parents or file in place.parents
+                for file in collected
+            ):
+                verdict.problems.append(f"no test was collected from {_relative(place)}")
+    absent = defaultdict(list)
+    for result in results:
+        if result.outcome is Outcome.NOT_RUN:
+            named = (name for name in SIMULATORS if name in result.message)
+            absent[result.simulator or next(named, "a simulator")].append(result)
+    for simulator, mine in absent.items():
+        reason = mine[0].message.removeprefix(f"{NOT_RUN}: ")
+        line = f"{simulator} {NOT_RUN}, {len(mine)} tests: {reason}"
+        (verdict.warnings if simulator in tolerated else verdict.problems).append(line)
+    used = {result.simulator for result in results if result.simulator}
+    if used and not expression:
         for simulator in simulators:
-            mine = [result for result in results if result.simulator == simulator]
-            absent = [result for result in mine if result.outcome is Outcome.NOT_RUN]
-            if mine and not absent:
-                continue
-            if mine:
-                reason = absent[0].message.removeprefix(f"{NOT_RUN}: ")
-                line = f"{simulator} {NOT_RUN}, {len(absent)} tests: {reason}"
-            else:
-                line = f"{simulator} {NOT_RUN}: no test uses it"
-            allowed = simulator in tolerated and absent
-            (verdict.warnings if allowed else verdict.problems).append(line)
+            if simulator not in used:
+                verdict.problems.append(f"{simulator} {NOT_RUN}: no test uses it")
     return verdict
 
 
@@ -363,7 +367,7 @@ def regress(
             paths=paths,
             simulators=simulators,
             tolerated=tolerated,
-            filtered=bool(expression) or sim != "all",
+            expression=expression,
         )
         seconds = (datetime.now().astimezone() - began).total_seconds()
         for result in verdict.failures:

@@ -162,6 +162,14 @@ def test_no_test_at_all(regress):
     assert run.junit.attrib["failures"] == "1"
 
 
+def test_folder_without_tests(regress, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run = regress({"test_a.py": PASSING}, str(empty))
+    assert run.status == 1
+    assert f"FAILED: no test was collected from {empty}" in run.lines
+
+
 def test_expression_that_matches_nothing(regress):
     run = regress({"test_a.py": PASSING}, "-k", "nothing")
     assert run.status == 1
@@ -199,6 +207,19 @@ def test_absent_simulator_fails(regress):
     assert run.status == 1
     assert "FAILED: icarus NOT RUN, 1 tests: icarus must be on PATH" in run.lines
     assert run.lines[-1] == "1 passed, 1 failed, 1 skipped"
+
+
+def test_simulator_that_no_test_uses(regress):
+    run = regress({"test_unit.py": SIMULATED.replace('"icarus", ', "")})
+    assert run.status == 1
+    assert "FAILED: icarus NOT RUN: no test uses it" in run.lines
+
+
+def test_test_that_was_not_run_without_naming_its_simulator(regress):
+    skip = "import pytest\ndef test_b(): pytest.skip('NOT RUN: icarus must be on PATH')\n"
+    run = regress({"test_a.py": PASSING, "test_b.py": skip})
+    assert run.status == 1
+    assert "FAILED: icarus NOT RUN, 1 tests: icarus must be on PATH" in run.lines
 
 
 def test_absent_simulator_can_be_allowed_but_not_hidden(regress):

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from panther.arch.overrides import OVERRIDES, override
@@ -59,7 +59,7 @@ def test_only_the_outcome_is_checked():
         (["rows="], "Parameter must be given as NAME=VALUE, not 'rows='"),
         (["row=4"], f"Parameter must be one of {NAMES}, not 'row'; did you mean rows?"),
         (["qqqq=4"], f"Parameter must be one of {NAMES}, not 'qqqq'"),
-        (["rows=4", "rows=5"], "Parameter rows must be given once, not 4 and 5"),
+        (["rows=4", "rows=5"], "Parameter rows must be given once, not '4' and '5'"),
         (["rows=4.5"], "rows must be an integer, not '4.5'"),
         (["adc.bits=9,x"], "adc.bits must be an integer, not 'x'"),
         (["adc.bits=9,9"], "ADC bits must be given for each of the 8 slices, not for 2"),
@@ -78,6 +78,7 @@ pairs = st.tuples(st.sampled_from([*OVERRIDES, "row"]), values).map("=".join)
 
 
 @given(st.lists(pairs | st.text(max_size=10), max_size=4))
+@example(["rows=0", "rows=0\x850"])
 def test_any_text_gives_a_unit_or_a_value_error(texts):
     try:
         outcome = override(TINY, texts)

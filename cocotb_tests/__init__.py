@@ -1,0 +1,1 @@
+"""Testbenches: the generated Verilog against the golden model, in open-source simulators."""

@@ -1,0 +1,184 @@
+"""The bridge between simulator and array models: the only place that knows both.
+
+Wide variables of the bench are arrays of 32-bit words. Verilator lends their memory, so a transfer
+is one copy; in Icarus they go through the handles, element by element.
+"""
+
+import ctypes
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.handle import Immediate
+from cocotb.triggers import ValueChange
+from numpy.typing import NDArray
+
+from cocotb_tests.bench import words
+from models.analog.array import Array, PulseTrain
+from panther.arch.params import McuParams
+
+INTEGRATE, PROGRAM, PULSE = 1, 2, 3
+OVER = np.int64(1 << 31)
+
+
+class Memory:
+    """A bench variable as ``count`` elements of ``width`` 32-bit words.
+
+    Parameters
+    ----------
+    scope
+        Handle of the module instance that holds it.
+    name
+        The variable.
+    width, count
+        Words per element; elements, 0 for a variable that is no array.
+    """
+
+    def __init__(self, scope: Any, name: str, *, width: int = 1, count: int = 0) -> None:
+        self.width, self.count = width, count
+        self._handle = getattr(scope, name)
+        self._view: NDArray[np.uint32] | None = None
+        if cocotb.SIM_NAME.startswith("Verilator"):
+            find = ctypes.CDLL(None).panther_memory
+            find.restype = ctypes.c_void_p
+            path = scope._path.encode()
+            address = find(path, name.encode())
+            if not address:
+                raise RuntimeError(f"Variable {scope._path}.{name} must be public in the bench")
+            size = width * max(count, 1)
+            pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_uint32))
+            self._view = np.ctypeslib.as_array(pointer, shape=(size,)).reshape(-1, width)
+
+    def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint32]:
+        """Elements ``start`` to ``stop`` as words, shape (elements, width); may be a view."""
+        stop = max(self.count, 1) if stop is None else stop
+        if self._view is not None:
+            return self._view[start:stop]
+        elements = [self._handle] if not self.count else [self._handle[n] for n in range(start, stop)]
+        text = b"".join(
+            element.value.to_unsigned().to_bytes(4 * self.width, "little") for element in elements
+        )
+        return np.frombuffer(text, dtype="<u4").reshape(-1, self.width)
+
+    def write(self, values: NDArray[Any], start: int = 0) -> None:
+        """Store elements given as words, shape (elements, width), from ``start`` on."""
+        if self._view is not None:
+            self._view[start : start + len(values)] = values
+            return
+        for n, element in enumerate(np.asarray(values).astype(np.uint32)):
+            handle = self._handle[start + n] if self.count else self._handle
+            handle.set(Immediate(int.from_bytes(element.astype("<u4").tobytes(), "little")))
+
+
+def bits(packed: NDArray[np.uint32], count: int) -> NDArray[np.uint8]:
+    """Unpack little-endian words along the last axis into ``count`` bits."""
+    raw = np.ascontiguousarray(packed, dtype="<u4").view(np.uint8)
+    return np.unpackbits(raw, axis=-1, bitorder="little", count=count)
+
+
+class AnalogBridge:
+    """Serves the converter of one unit with an array model, once per analog event.
+
+    Parameters
+    ----------
+    unit
+        Handle of the unit in the bench.
+    params
+        Its parameters.
+    array
+        The array model behind its pins.
+    tap
+        Called as ``tap(kind, codes)`` after each event, for recordings; ``codes`` are the slots
+        handed to the converter or None.
+
+    Attributes
+    ----------
+    events : int
+        Analog events served.
+    seconds : float
+        CPU time spent in serving them.
+    """
+
+    def __init__(
+        self,
+        unit: Any,
+        params: McuParams,
+        array: Array,
+        *,
+        tap: Callable[[int, NDArray[np.uint32] | None], None] | None = None,
+    ) -> None:
+        self.params, self.array, self._tap = params, array, tap
+        self.events = 0
+        self.seconds = 0.0
+        converter = unit.converter
+        slices, lanes = params.slices.count, params.adc.per_slice
+        self._groups = max(params.rows, params.columns) // lanes
+        self._slots = slices * lanes
+        self._row_words, self._column_words = words(params.rows), words(params.columns)
+        self._digit_words = words(params.digit_bits * params.columns)
+        pulse_words = 1 + self._row_words + self._column_words + self._digit_words
+        self._toggle = converter.event_toggle
+        self._kind = Memory(converter, "event_kind")
+        self._flags = Memory(converter, "event_flags")
+        self._pulse_count = Memory(converter, "event_pulses")
+        self._rows = Memory(converter, "event_rows", width=self._row_words)
+        self._columns = Memory(converter, "event_columns", width=self._column_words)
+        self._held = Memory(converter, "held")
+        self._codes = Memory(converter, "codes", width=self._slots, count=2 * self._groups)
+        self._latches = Memory(converter, "latches", width=self._slots, count=self._groups)
+        self._pulses = Memory(
+            converter, "pulses", width=pulse_words, count=4 * params.operand_bits
+        )
+
+    async def serve(self) -> None:
+        """Answer events for ever; start it as a task."""
+        while True:
+            await ValueChange(self._toggle)
+            start = time.thread_time()
+            self._serve_one()
+            self.events += 1
+            self.seconds += time.thread_time() - start
+
+    def _serve_one(self) -> None:
+        kind = int(self._kind.read()[0, 0])
+        if pulses := int(self._pulse_count.read()[0, 0]):
+            self.array.pulse(self._train(pulses))
+        slots = None
+        if kind == INTEGRATE:
+            flags = int(self._flags.read()[0, 0])
+            transpose = bool(flags & 1)
+            if transpose:
+                drive = bits(self._columns.read()[0], self.params.columns)
+            else:
+                drive = bits(self._rows.read()[0], self.params.rows)
+            conversion = self.array.convert(drive, transpose=transpose, fine=bool(flags & 2))
+            # bit 31 of a slot is the overrange flag
+            slots = (conversion.code & (OVER - 1)) | np.where(conversion.over, OVER, 0)
+            slots = slots.astype(np.uint32).reshape(-1, self._slots)
+            bank = 1 - int(self._held.read()[0, 0])
+            self._codes.write(slots, bank * self._groups)
+        elif kind == PROGRAM:
+            selected = np.flatnonzero(bits(self._rows.read()[0], self.params.rows))
+            latches = self._latches.read(0, self.params.columns // self.params.adc.per_slice)
+            cells = latches.view(np.int32).reshape(self.params.columns, -1)
+            for row in selected:
+                self.array.program(int(row), cells.astype(np.int16))
+        if self._tap is not None:
+            self._tap(kind, slots)
+
+    def _train(self, count: int) -> PulseTrain:
+        raw = self._pulses.read(0, count)
+        params = self.params
+        columns_at = 1 + self._row_words
+        digits_at = columns_at + self._column_words
+        planes = bits(raw[:, digits_at:], params.digit_bits * params.columns)
+        planes = planes.reshape(count, params.digit_bits, params.columns).astype(np.int64)
+        signs = raw[:, 0]
+        return PulseTrain(
+            row_drive=bits(raw[:, 1:columns_at], params.rows),
+            column_drive=bits(raw[:, columns_at:digits_at], params.columns),
+            column_value=(planes << np.arange(params.digit_bits)[:, None]).sum(axis=1),
+            negative=((signs ^ (signs >> 1)) & 1).astype(np.uint8),
+        )

@@ -1,0 +1,1 @@
+"""The digital periphery of PANTHER in Amaranth, one component per file."""

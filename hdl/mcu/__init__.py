@@ -1,0 +1,1 @@
+"""The matrix compute unit: everything between the core's registers and the analog pins."""

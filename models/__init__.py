@@ -1,0 +1,1 @@
+"""Behavioural models: the analog arrays behind the pins of the digital periphery."""

@@ -372,7 +372,9 @@ def regress(
         seconds = (datetime.now().astimezone() - began).total_seconds()
         for result in verdict.failures:
             if not result.replay:
-                result.text += f"\nreplay: PANTHER_SEED={seed} python -m pytest '{result.id}'\n"
+                result.text += (
+                    f"\nreplay: PANTHER_SEED={seed} .venv/bin/python -m pytest '{result.id}'\n"
+                )
         report.write_junit(junit_file, verdict, seed=seed, seconds=seconds)
         report.write_html(html_file, verdict, seed=seed, seconds=seconds, began=began, jobs=jobs)
     _print_end(verdict, html or where / "report.html")
@@ -394,7 +396,6 @@ def _run(
     events.write_text("")
     command = [sys.executable, "-m", "pytest", "-p", regress_plugin.__name__]
     command += ["-n", str(jobs), "--dist", "worksteal", "--timeout", str(timeout), "-ra"]
-    command += ["--continue-on-collection-errors"]
     command += ["-k", expression] if expression else []
     command += [str(path) for path in paths]
     outer = ("PYTEST_XDIST_", "PYTEST_CURRENT_TEST")  # we may run inside a test ourselves

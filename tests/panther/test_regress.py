@@ -141,8 +141,12 @@ def test_every_way_to_fail_is_reported(regress):
     assert run.cards == ["1", "9", "0", "1"]
     assert "  Failed: first divergence: mvm, column 3: golden 7, rtl 6" in run.lines
     assert "  replay: panther regress -k bad --seed 1" in run.lines
-    assert any(line.startswith("  replay: PANTHER_SEED=1 python -m pytest") for line in run.lines)
+    assert any(
+        line.startswith("  replay: PANTHER_SEED=1 .venv/bin/python -m pytest") for line in run.lines
+    )
     assert "MISSING test_b.py::test_lost" in run.lines
+    assert "FAILED test_c.py" in run.lines
+    assert "No module named 'no_such_module'" in run.html.replace("&#39;", "'")
     assert "skipped test_b.py::test_skipped: only at night" in run.lines
     assert "FAILED: " + empty in run.lines
 

@@ -8,6 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 Ints = NDArray[np.int64]
 
 
+def check_shift(shift: int) -> None:
+    """Refuse what is no shift of a 64-bit word.
+
+    Raises
+    ------
+    ValueError
+        If the shift is out of range.
+    """
+    if not 0 <= shift <= 63:
+        raise ValueError(f"Shift must be an integer in the range [0, 63], not {shift!r}")
+
+
 def round_shift(value: ArrayLike, shift: int) -> Ints:
     """``value / 2**shift`` rounded to the nearest integer, ties toward plus infinity.
 
@@ -29,8 +41,7 @@ def round_shift(value: ArrayLike, shift: int) -> Ints:
     ValueError
         If the shift is out of range.
     """
-    if not 0 <= shift <= 63:
-        raise ValueError(f"Shift must be an integer in the range [0, 63], not {shift!r}")
+    check_shift(shift)
     whole = np.asarray(value, np.int64)
     if shift == 0:
         return whole.copy()

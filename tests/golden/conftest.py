@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from golden.fast import FastMatrix
+from golden.matrix import LiteralMatrix
 from panther.arch.params import AdcParams, McuParams, SliceParams
 
 
@@ -55,3 +57,9 @@ class Corners:
 def corners():
     """A maker of :class:`Corners` from a seed."""
     return Corners
+
+
+@pytest.fixture(params=[LiteralMatrix, FastMatrix])
+def matrix_class(request):
+    """Both matrices."""
+    return request.param

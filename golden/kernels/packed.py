@@ -1,0 +1,427 @@
+"""Cells of one weight as the bytes of one 64-bit word: eight slices of four value bits.
+
+Byte ``k`` of the word of a weight is ``c[k] + 2**(cell_bits[k] - 1)``, so that 0 and the limit
+``2**cell_bits[k] - 1`` are the ends of the cell's range and one is the bitwise complement of the
+other within the cell's width. A cell's room in the direction of a pulse is then ``byte ^ mask``,
+with the mask the limit for upwards and 0 for downwards, and the pulse a saturating subtraction.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+Words = NDArray[np.uint64]
+Halves = NDArray[np.uint16]
+Adc = NDArray[np.int16]
+Counts = NDArray[np.int32]
+Word = np.uint64
+
+LANES = 0x0F0F0F0F0F0F0F0F
+COLUMNS = 256
+"""Columns of a block of the OPA of one example: its tables stay in the second-level cache."""
+BATCH_COLUMNS = 128
+"""Columns of a block of the OPA of many examples: its cells stay there as well."""
+READ_COLUMNS = 128
+"""Columns of a block of the converter kernel."""
+
+_U8 = np.uint8
+_U16 = np.uint16
+_I16 = np.int16
+_U64 = np.uint64
+_EVEN_HALVES = np.uint64(0x0000FFFF0000FFFF)
+_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
+_NIBBLES = np.uint64(LANES)
+_LOW_HALF = np.uint64(0xFFFFFFFF)
+_ONE = np.uint64(1)
+_S4, _S8, _S16, _S32, _S56 = (np.uint64(n) for n in (4, 8, 16, 32, 56))
+
+
+@njit(cache=True, inline="always")
+def _spread(value: Word) -> Word:
+    """The eight nibbles of a 32-bit number as the bytes of a word."""
+    word = (value | (value << _S16)) & _EVEN_HALVES
+    word = (word | (word << _S8)) & _EVEN_BYTES
+    return (word | (word << _S4)) & _NIBBLES
+
+
+@njit(cache=True, inline="always")
+def _fold(word: Word) -> np.int64:
+    """``sum(byte[k] << 4 * k)``."""
+    pairs = (word & _EVEN_BYTES) + (((word >> _S8) & _EVEN_BYTES) << _S4)
+    fours = (pairs & _EVEN_HALVES) + (((pairs >> _S16) & _EVEN_HALVES) << _S8)
+    return np.int64((fours & _LOW_HALF) + ((fours >> _S32) << _S16))
+
+
+@njit(cache=True)
+def _decode_row(words: Words, offset: int, weights: Reals) -> None:
+    for c in range(words.size):
+        weights[c] = np.float64(_fold(words[c]) - offset)
+
+
+@njit(cache=True)
+def decode(words: Words, offset: int, weights: Reals) -> None:
+    """Weights of cells: ``_fold(word) - offset``; both arrays have the shape (rows, columns)."""
+    for r in range(words.shape[0]):
+        _decode_row(words[r], offset, weights[r])
+
+
+@njit(cache=True)
+def _fill(e: Ints, limit: Word, table: Words, mask: Words) -> None:
+    """Tables of one example and some columns.
+
+    ``table[16 * n + v]`` holds what a row adds whose ``abs(x)`` has the value ``v`` in nibble
+    ``n``: the digits of ``abs(e) << 4 * n`` are those of ``abs(e)``, ``n`` slices further up.
+    ``mask[0]`` goes with a positive input, ``mask[1]`` with a negative one.
+    """
+    for c in range(e.size):
+        value = _U64(abs(e[c]))
+        table[0, c] = _U64(0)
+        for bit in range(4):
+            table[1 << bit, c] = _spread(value << _U64(bit))
+        mask[0, c] = _U64(limit) if e[c] > 0 else _U64(0)
+        mask[1, c] = _U64(0) if e[c] > 0 else _U64(limit)
+    for v in range(3, 16):
+        low = v & -v
+        if low != v:
+            for c in range(e.size):
+                table[v, c] = table[v - low, c] + table[low, c]
+    for n in range(1, 4):
+        for v in range(16):
+            for c in range(e.size):
+                table[16 * n + v, c] = table[v, c] << _U64(8 * n)
+
+
+@njit(cache=True)
+def _pulse(
+    cells: Bytes, r: Word, base: Word, size: Word, table: Bytes, mask: Bytes, lost: Bytes
+) -> None:
+    """Pulses of one row: ``size`` is ``abs(x)``; ``lost`` counts the bytes that saturate."""
+    v0 = size & _U64(15)
+    v1 = _U64(16) + ((size >> _S4) & _U64(15))
+    v2 = _U64(32) + ((size >> _S8) & _U64(15))
+    v3 = _U64(48) + (size >> _U64(12))
+    if v3 == _U64(48):
+        for i in range(lost.size):
+            move = _U8(table[v0, i] + table[v1, i] + table[v2, i])
+            room = _U8(cells[r, base + _U64(i)] ^ mask[i])
+            lost[i] = _U8(lost[i] + _U8(move > room))
+            taken = move if move < room else room
+            cells[r, base + _U64(i)] = _U8(_U8(room - taken) ^ mask[i])
+    else:
+        for i in range(lost.size):
+            move = _U8(table[v0, i] + table[v1, i] + table[v2, i] + table[v3, i])
+            room = _U8(cells[r, base + _U64(i)] ^ mask[i])
+            lost[i] = _U8(lost[i] + _U8(move > room))
+            taken = move if move < room else room
+            cells[r, base + _U64(i)] = _U8(_U8(room - taken) ^ mask[i])
+
+
+@njit(cache=True)
+def _flush(lost: Bytes, saturated: Ints) -> None:
+    for i in range(lost.size):
+        saturated[i & 7] += np.int64(lost[i])
+        lost[i] = 0
+
+
+@njit(cache=True)
+def opa(
+    words: Words, x: Ints, e: Ints, limit: Word, offset: int, weights: Reals, saturated: Ints
+) -> None:
+    """Outer products of a batch, one example after another, and the weights they lead to.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (rows, columns)
+    x : ndarray of int64, shape (examples, rows)
+    e : ndarray of int64, shape (examples, columns)
+    limit : uint64
+        The greatest byte of every slice.
+    offset : int
+        See :func:`decode`.
+    weights : ndarray of float64, shape (rows, columns)
+        Kept equal to the decoded cells.
+    saturated : ndarray of int64, shape (8,)
+        Grows by the cells of each slice that saturate.
+    """
+    rows, columns = words.shape
+    cells = words.view(np.uint8)
+    touched = np.zeros(rows, np.bool_)
+    many = x.shape[0] > 1
+    block = BATCH_COLUMNS if many else COLUMNS
+    for start in range(0, columns, block):
+        stop = min(columns, start + block)
+        table = np.empty((64, stop - start), np.uint64)
+        mask = np.empty((2, stop - start), np.uint64)
+        table_bytes, mask_bytes = table.view(np.uint8), mask.view(np.uint8)
+        lost = np.zeros(8 * (stop - start), np.uint8)
+        pulses = 0
+        for b in range(x.shape[0]):
+            if not e[b, start:stop].any():
+                continue
+            _fill(e[b, start:stop], limit, table, mask)
+            for r in range(rows):
+                if x[b, r] == 0:
+                    continue
+                sign_mask = mask_bytes[1 if x[b, r] < 0 else 0]
+                size = _U64(abs(x[b, r]))
+                _pulse(cells, _U64(r), _U64(8 * start), size, table_bytes, sign_mask, lost)
+                if many:
+                    touched[r] = True
+                else:
+                    _decode_row(words[r, start:stop], offset, weights[r, start:stop])
+                pulses += 1
+                if pulses == 255:
+                    _flush(lost, saturated)
+                    pulses = 0
+        _flush(lost, saturated)
+        if many:
+            for r in range(rows):
+                if touched[r]:
+                    _decode_row(words[r, start:stop], offset, weights[r, start:stop])
+
+
+@njit(cache=True)
+def crs(
+    words: Words, limit: Bytes, offset: int, base: Word, top: Ints, weights: Reals, at_limit: Ints
+) -> int:
+    """Resolve the carries: decode every weight, and spread its nibbles over the slices again.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (rows, columns)
+    limit : ndarray of uint8, shape (8,)
+        The greatest byte of each slice.
+    offset : int
+        See :func:`decode`.
+    base : uint64
+        Byte of each slice but the top one for the digit -8.
+    top : ndarray of int64, shape (2,)
+        Range of the top slice's cells.
+    weights : ndarray of float64, shape (rows, columns)
+        Kept equal to the decoded cells.
+    at_limit : ndarray of int64, shape (8,)
+        Grows by the cells of each slice found at either end of their range.
+
+    Returns
+    -------
+    int
+        Weights whose top slice saturated.
+    """
+    rows, columns = words.shape
+    cells = words.view(np.uint8)
+    limits = np.empty(8 * columns, np.uint8)
+    for i in range(limits.size):
+        limits[i] = limit[i & 7]
+    found = np.zeros(8 * columns, np.uint8)
+    saturated = 0
+    low, high = top[0], top[1]
+    for r in range(rows):
+        for i in range(limits.size):
+            cell = cells[r, i]
+            found[i] = _U8(found[i] + _U8((cell == 0) | (cell == limits[i])))
+        if r % 255 == 254:
+            _flush(found, at_limit)
+        for c in range(columns):
+            rest = _fold(words[r, c]) - offset + 0x08888888
+            exact = rest >> 28
+            digit = min(max(exact, low), high)
+            saturated += digit != exact
+            lower = _spread(_U64(rest & 0x0FFFFFFF))
+            words[r, c] = (lower + base) + (_U64(digit - low) << _S56)
+            weights[r, c] = np.float64((digit << 28) + (rest & 0x0FFFFFFF) - 0x08888888)
+    _flush(found, at_limit)
+    return saturated
+
+
+@njit(cache=True)
+def _sum_rows(cells: Bytes, rows: Ints, used: int, group: int, sums: Halves) -> None:
+    """Sum the bytes of the listed rows; with ``group`` 4, four of them fit a byte."""
+    sums[:] = 0
+    i = 0
+    while i + 8 <= used:
+        r0, r1, r2, r3 = _U64(rows[i]), _U64(rows[i + 1]), _U64(rows[i + 2]), _U64(rows[i + 3])
+        i += 4
+        r4, r5, r6, r7 = _U64(rows[i]), _U64(rows[i + 1]), _U64(rows[i + 2]), _U64(rows[i + 3])
+        i += 4
+        if group == 4:
+            for j in range(sums.size):
+                low = _U8(cells[r0, j] + cells[r1, j] + cells[r2, j] + cells[r3, j])
+                high = _U8(cells[r4, j] + cells[r5, j] + cells[r6, j] + cells[r7, j])
+                sums[j] = _U16(sums[j] + _U16(low) + _U16(high))
+        else:
+            for j in range(sums.size):
+                left = _U16(cells[r0, j] + cells[r1, j] + cells[r2, j] + cells[r3, j])
+                right = _U16(cells[r4, j] + cells[r5, j] + cells[r6, j] + cells[r7, j])
+                sums[j] = _U16(sums[j] + left + right)
+    while i < used:
+        r0 = _U64(rows[i])
+        for j in range(sums.size):
+            sums[j] = _U16(sums[j] + _U16(cells[r0, j]))
+        i += 1
+
+
+@njit(cache=True)
+def _convert(sums: Halves, driven: int, adc: Adc, stepless: bool, codes: Adc, over: Adc) -> None:
+    """Codes of the sums of ``driven`` rows; ``over`` is not 0 where a sum was out of range.
+
+    A sum without the offsets of its bytes fits 16 bits, so wrapping arithmetic gives it.
+    """
+    half, step, low, high = adc[0], adc[1], adc[2], adc[3]
+    count = _I16(driven)
+    if stepless:
+        for i in range(sums.size):
+            total = _I16(_I16(sums[i]) - _I16(count * half[i]))
+            code = total if total < high[i] else high[i]
+            code = code if code > low[i] else low[i]
+            over[i] = _I16(code != total)
+            codes[i] = code
+    else:
+        for i in range(sums.size):
+            total = _I16(_I16(sums[i]) - _I16(count * half[i]))
+            if step[i] > 0:
+                total = _I16((total >> step[i]) + ((total >> (step[i] - 1)) & 1))
+            code = total if total < high[i] else high[i]
+            code = code if code > low[i] else low[i]
+            over[i] = _I16(code != total)
+            codes[i] = code
+
+
+@njit(cache=True)
+def _read(cells: Bytes, x: Ints, bits: int, adc: Adc, group: int, lost: Counts) -> Ints:
+    """Sums over slices and steps of one tile, one example and some columns.
+
+    Bit steps go from the sign down. A run of ``n`` steps that drive the same rows has the same
+    codes ``c`` in all of them; a slice's sum ``h`` becomes ``2**n * h + (2**n - 1) * c``, or
+    ``-c`` if the run begins with the sign step. ``adc`` has a row for each of: offset of a cell's
+    byte, binary logarithm of the step, least and greatest code.
+    """
+    size = cells.shape[1]
+    stepless = not adc[1, :8].any()
+    sums = np.empty(size, np.uint16)
+    codes = np.empty(size, np.int16)
+    over = np.empty(size, np.int16)
+    total = np.zeros(size, np.int32)
+    rows = np.empty(x.size, np.int64)
+    changes = np.int64(0)
+    for r in range(x.size):
+        changes |= x[r] ^ (x[r] >> 1)
+    step = bits
+    while step > 0:
+        run = 1
+        while run < step and not (changes >> (step - run - 1)) & 1:
+            run += 1
+        is_sign = step == bits
+        step -= run
+        used = 0
+        for r in range(x.size):
+            rows[used] = r
+            used += (x[r] >> step) & 1
+        weight, times = np.int32(1 << run), np.int32(run)
+        if used == 0:
+            for i in range(size):
+                total[i] = np.int32(total[i] * weight)
+            continue
+        _sum_rows(cells, rows, used, group, sums)
+        _convert(sums, used, adc, stepless, codes, over)
+        factor = np.int32(-1) if is_sign else np.int32(weight - 1)
+        for i in range(size):
+            lost[i] = np.int32(lost[i] + np.int32(times * over[i]))
+            moved = np.int32(factor * np.int32(codes[i]))
+            total[i] = np.int32(np.int32(weight * total[i]) + moved)
+    shifts = adc[1, :8].astype(np.int64)
+    y = np.empty(size // 8, np.int64)
+    for c in range(y.size):
+        word = np.int64(0)
+        for k in range(8):
+            word += np.int64(total[8 * c + k]) << (shifts[k] + 4 * k)
+        y[c] = word
+    return y
+
+
+@njit(cache=True)
+def _add(total: Ints, shift: int, bits: int, y: Ints, counts: Ints) -> None:
+    """Requantise and add to ``y`` with saturation."""
+    high = (1 << (bits - 1)) - 1
+    low = -high - 1
+    for i in range(total.size):
+        exact = total[i]
+        if shift > 0:
+            exact = (exact >> shift) + ((exact >> (shift - 1)) & 1)
+        word = min(max(exact, low), high)
+        counts[0] += word != exact
+        exact = word + y[i]
+        word = min(max(exact, low), high)
+        counts[1] += word != exact
+        y[i] = word
+
+
+@njit(cache=True)
+def _copy(words: Words, into: Words) -> None:
+    for c in range(words.size):
+        into[c] = words[c]
+
+
+@njit(cache=True)
+def _transpose(words: Words, turned: Words) -> None:
+    """Transpose, eight rows at a time: what is written to side by side fills a cache line."""
+    for start in range(0, words.shape[0], 8):
+        for c in range(words.shape[1]):
+            for r in range(start, min(start + 8, words.shape[0])):
+                turned[c, r] = words[r, c]
+
+
+@njit(cache=True)
+def mvm(
+    words: Words, x: Ints, tile: int, adc: Adc, group: int, bits: int, shift: int, y: Ints,
+    clipped: Ints, counts: Ints,
+) -> None:  # fmt: skip
+    """MVM through the converters; ``x`` has the shape (examples, rows), ``y`` (examples, columns).
+
+    Every block of a tile is copied once, for all examples, so that its rows lie side by side.
+    ``adc`` is as in :func:`_read`, for ``READ_COLUMNS`` columns.
+    """
+    rows, columns = words.shape
+    lost = np.zeros(8 * READ_COLUMNS, np.int32)
+    scratch = np.empty(tile * READ_COLUMNS, np.uint64)
+    for first in range(0, rows, tile):
+        last = min(rows, first + tile)
+        for start in range(0, columns, READ_COLUMNS):
+            stop = min(columns, start + READ_COLUMNS)
+            block = scratch[: (last - first) * (stop - start)].reshape(last - first, stop - start)
+            for r in range(last - first):
+                _copy(words[first + r, start:stop], block[r])
+            cells = block.view(np.uint8)
+            for b in range(x.shape[0]):
+                total = _read(cells, x[b, first:last], bits, adc, group, lost)
+                _add(total, shift, bits, y[b, start:stop], counts)
+    for i in range(lost.size):
+        clipped[i & 7] += lost[i]
+
+
+@njit(cache=True)
+def mtvm(
+    words: Words, e: Ints, tile: int, adc: Adc, group: int, bits: int, shift: int, y: Ints,
+    clipped: Ints, counts: Ints,
+) -> None:  # fmt: skip
+    """MTVM through the converters; ``e`` has the shape (examples, columns), ``y`` (examples, rows).
+
+    Every block of a tile is transposed once, for all examples.
+    """
+    rows, columns = words.shape
+    lost = np.zeros(8 * READ_COLUMNS, np.int32)
+    scratch = np.empty(tile * READ_COLUMNS, np.uint64)
+    for start in range(0, rows, READ_COLUMNS):
+        stop = min(rows, start + READ_COLUMNS)
+        for first in range(0, columns, tile):
+            last = min(columns, first + tile)
+            block = scratch[: (last - first) * (stop - start)].reshape(last - first, stop - start)
+            _transpose(words[start:stop, first:last], block)
+            cells = block.view(np.uint8)
+            for b in range(e.shape[0]):
+                total = _read(cells, e[b, first:last], bits, adc, group, lost)
+                _add(total, shift, bits, y[b, start:stop], counts)
+    for i in range(lost.size):
+        clipped[i & 7] += lost[i]

@@ -1,0 +1,170 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden.fast import FastMatrix, is_lossless, is_packed
+from golden.matrix import LiteralMatrix
+from golden.train import TrainConfig, Trainer
+from panther.arch.formats import Fixed, TrainFormats
+from panther.arch.params import AdcParams, McuParams, SliceParams
+from panther.arch.presets import FINE, PAPER, PAPER_ADC9, SMALL, TINY, WIDE
+
+
+def assert_same(literal, fast):
+    np.testing.assert_array_equal(fast.cells, literal.cells)
+    np.testing.assert_array_equal(fast.weights, literal.weights)
+    assert fast.counters == literal.counters
+
+
+def exercise(draw, params, rows, columns):
+    """Every operation on one example and on a batch, checked after each."""
+    pair = [kind(params, np.zeros((rows, columns), int)) for kind in (LiteralMatrix, FastMatrix)]
+    literal, fast = pair
+    cells = draw.cells(params.slices, rows, columns)
+    for matrix in pair:
+        matrix.load(cells)
+    assert_same(*pair)
+    bits = params.operand_bits
+    for batch in ((), (1,), (3,)):
+        shift = int(draw.rng.integers(0, params.slices.weight_bits + 8))
+        x, e = draw.words(bits, (*batch, rows)), draw.words(bits, (*batch, columns))
+        np.testing.assert_array_equal(fast.mvm(x, shift), literal.mvm(x, shift))
+        assert_same(*pair)
+        np.testing.assert_array_equal(fast.mtvm(e, shift), literal.mtvm(e, shift))
+        assert_same(*pair)
+        for matrix in pair:
+            matrix.opa(x, e)
+        assert_same(*pair)
+    for matrix in pair:
+        matrix.crs()
+    assert_same(*pair)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_packed_kernels_equal_the_definition(corners, seed):
+    draw = corners(seed)
+    params = draw.params(packed=True)
+    assert is_packed(params)
+    rows, columns = (int(n) for n in draw.rng.integers(1, 40, 2))
+    exercise(draw, params, rows, columns)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_wide_kernels_equal_the_definition(corners, seed):
+    draw = corners(1000 + seed)
+    params = draw.params()
+    assert not is_packed(params)
+    rows, columns = (int(n) for n in draw.rng.integers(1, 30, 2))
+    exercise(draw, params, rows, columns)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        PAPER,
+        PAPER_ADC9,
+        WIDE,
+        FINE,
+        SMALL,
+        TINY,
+        replace(
+            WIDE, rows=256, adc=AdcParams(bits=(10,) * 8, step_log2=(16, 15, 8, 5, 3, 2, 1, 0))
+        ),
+        McuParams(
+            rows=256, columns=4, slices=SliceParams(value_bits=8, cell_bits=(16, 16, 14, 12))
+        ),
+        McuParams(slices=SliceParams(value_bits=8, cell_bits=(8,))),
+        McuParams(slices=SliceParams(value_bits=1, cell_bits=(1,) * 32)),
+    ],
+    ids=lambda params: f"{params.slices.name}-{params.rows}-{params.adc_bits[0]}",
+)
+def test_presets_and_extremes_on_several_tiles(corners, params):
+    exercise(corners(5), params, min(260, params.rows + 3), min(6, params.columns + 1))
+    exercise(corners(6), params, 3, min(131, params.columns + 3))
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 32767, -32768])
+@pytest.mark.parametrize("params", [PAPER, PAPER_ADC9, WIDE], ids=["paper", "adc9", "wide"])
+def test_operands_all_at_one_corner(params, value):
+    pair = [kind(params, np.full((130, 5), 2**31 - 2**28)) for kind in (LiteralMatrix, FastMatrix)]
+    x, e = np.full(130, value), np.array([32767, -32768, 1, -1, 0])
+    for matrix in pair:
+        matrix.opa(x, e)
+        matrix.opa(x, -np.minimum(32767, -e))
+    assert_same(*pair)
+    for shift in (0, 31):
+        np.testing.assert_array_equal(*(matrix.mvm(x, shift) for matrix in pair))
+        np.testing.assert_array_equal(*(matrix.mtvm(e, shift) for matrix in pair))
+        assert_same(*pair)
+
+
+def test_products_too_large_for_float64_are_exact():
+    # about 2**38 * 2**15 * 128: the lowest bits are lost in float64
+    weights = np.full((128, 2), 2**34 - 1)
+    weights[0] = 1
+    matrix = FastMatrix(WIDE, weights)
+    x = np.full(128, 32767)
+    total = sum(int(w) * 32767 for w in weights[:, 0])
+    assert total + 2**52 > 2**53  # the bound that is checked
+    shift = total.bit_length() - 14
+    assert matrix.mvm(x, shift).tolist() == [(total + (1 << shift >> 1)) >> shift] * 2
+    literal = LiteralMatrix(WIDE, weights)
+    assert matrix.mvm(x, shift).tolist() == literal.mvm(x, shift).tolist()
+    assert matrix.mtvm([32767, -32768], 20).tolist() == literal.mtvm([32767, -32768], 20).tolist()
+
+
+def test_more_pulses_than_a_byte_counts_are_counted():
+    fast = FastMatrix(PAPER, np.full((300, 1), 7 << 28))
+    top_of_slice_0 = np.zeros((8, 300, 1), int)
+    top_of_slice_0[0] = 15
+    fast.load(top_of_slice_0)
+    fast.opa([[1] * 300] * 3, [[1]] * 3)
+    assert fast.counters.opa_saturated == (900, 0, 0, 0, 0, 0, 0, 0)
+    fast.crs()
+    assert fast.counters.at_limit == (300, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_lossless_means_that_no_sum_can_clip_or_round():
+    assert is_lossless(PAPER)
+    assert not is_lossless(PAPER_ADC9)
+    exact = replace(PAPER, adc=AdcParams(bits=PAPER.lossless_bits))
+    assert is_lossless(exact)
+    narrow = (PAPER.lossless_bits[0] - 1, *PAPER.lossless_bits[1:])
+    assert not is_lossless(replace(PAPER, adc=AdcParams(bits=narrow)))
+    assert not is_lossless(replace(PAPER, adc=AdcParams(step_log2=(1,) + (0,) * 7)))
+
+
+TINY_FORMATS = TrainFormats(
+    activation=Fixed(bits=8, fraction=4), error=Fixed(bits=8, fraction=6), weight_fraction=9
+)
+RUNS = {
+    "paper": TrainConfig(layers=(9, 7, 3), params=SMALL, crs_period=5),
+    "adc": TrainConfig(
+        layers=(9, 7, 3), crs_period=4, params=replace(SMALL, adc=AdcParams(bits=(6,) * 8))
+    ),
+    "lazy": TrainConfig(
+        layers=(9, 7, 3), params=SMALL, mode="lazy", batch=4, lr=1 / 4, crs_period=3
+    ),
+    "eager": TrainConfig(layers=(9, 7, 3), params=SMALL, mode="eager", batch=4, lr=1 / 4),
+    "tiny": TrainConfig(
+        layers=(9, 7, 3), params=TINY, formats=TINY_FORMATS, lr=1 / 4, crs_period=2
+    ),
+}
+
+
+@pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
+def test_whole_training_runs_are_bit_identical(config):
+    literal, fast = Trainer(config, LiteralMatrix), Trainer(config, FastMatrix)
+    rng = np.random.default_rng(4)
+    one = config.formats.activation.one
+    for _ in range(12):
+        x = rng.integers(-one, one + 1, (config.batch, 9))
+        labels = rng.integers(0, 3, config.batch)
+        left, right = literal.batch(x, labels), fast.batch(x, labels)
+        assert (left.logits == right.logits).all()
+        for pair in zip(literal.matrices, fast.matrices, strict=True):
+            assert_same(*pair)
+        for pair in zip(literal.written, fast.written, strict=True):
+            assert_same(*pair)
+    assert any(sum(matrix.counters.opa_saturated) for matrix in fast.written)

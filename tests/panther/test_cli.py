@@ -192,6 +192,14 @@ def test_place_that_cannot_be_written(rejected, tmp_path, output, expected):
     assert line == "panther verilog: error: " + expected.replace("{}", str(tmp_path))
 
 
+def test_name_with_a_line_break_still_makes_one_line(rejected):
+    line = rejected("verilog", "--preset", "TINY", "-o", "no\nsuch/mcu.v")
+    assert line == (
+        "panther verilog: error: Output no such/mcu.v must be in an existing directory: "
+        "mkdir -p no such"
+    )
+
+
 def test_place_without_permission(rejected):
     """/proc refuses even root."""
     line = rejected("verilog", "--preset", "TINY", "-o", "/proc/mcu.v")

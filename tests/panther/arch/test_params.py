@@ -32,6 +32,10 @@ def message(call, *arguments, **keywords):
             {"cell_bits": (4,) * 9},
             "Weight must have at most 32 bits, not 9 slices x 4 value bits = 36",
         ),
+        (
+            {"value_bits": 3, "cell_bits": (3,) * 11},
+            "Weight must have at most 32 bits, not 11 slices x 3 value bits = 33",
+        ),
     ],
 )
 def test_impossible_slicing(keywords, expected):
@@ -182,7 +186,10 @@ def test_any_size_is_right_or_a_value_error(rows, columns, operand_bits, per_sli
         assert message(build)
 
 
-@pytest.mark.parametrize("params", PRESETS.values(), ids=PRESETS)
+FLAT = {"wide": replace(PAPER, rows=4), "high": replace(PAPER, columns=4)}
+
+
+@pytest.mark.parametrize("params", [*PRESETS.values(), *FLAT.values()], ids=[*PRESETS, *FLAT])
 def test_widths_hold_the_worst_case(params):
     """Every line driven, every cell at its most negative value, every step the same."""
     lines = max(params.rows, params.columns)

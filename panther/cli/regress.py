@@ -297,7 +297,7 @@ def _print_end(verdict: Verdict, where: Path) -> None:
         console.print(f"\n{result.outcome.upper()} {result.id}", style="bold red")
         for line in result.message.splitlines()[:20]:
             console.print(f"  {line}")
-        if result.replay:
+        if result.replay and result.replay not in result.message:
             console.print(f"  replay: {result.replay}")
     for result in verdict.results:
         if result.outcome is Outcome.SKIPPED:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from cocotb.triggers import ValueChange
+from cocotb.triggers import Timer, ValueChange
 from numpy.typing import NDArray
 
 from cocotb_tests.analog_bridge import Memory
@@ -134,8 +134,9 @@ class HostPort:
         self._script = Memory(host, "script", width=script_bits(params) // 32, count=DEPTH)
         self._results = Memory(host, "results", width=result_bits(params) // 32, count=DEPTH)
         self._rejections = Memory(host, "rejections")
-        if stall:
-            Memory(host, "stall").write(np.array([[stall]]))
+        self._stall = Memory(host, "stall")
+        self._stall_probability = stall
+        self._started = False
 
     @property
     def rejections(self) -> int:
@@ -146,6 +147,11 @@ class HostPort:
         """Play a script; returns its answers as words, shape (answers, words)."""
         if script.length > DEPTH:
             raise ValueError(f"Script must have at most {DEPTH} entries, not {script.length}")
+        if not self._started:
+            # Verilator sets initial values in its first evaluation, after testbenches have started
+            await Timer(1, "step")
+            self._stall.write(np.array([[self._stall_probability]]))
+            self._started = True
         self._script.write(script.words())
         self._length.write(np.array([[script.length]]))
         await ValueChange(self._done)

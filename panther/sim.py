@@ -88,14 +88,15 @@ class Result:
         return [outcome for outcome in self.outcomes if outcome.failure]
 
 
-def _digest(*parts: object) -> str:
+def digest(*parts: object) -> str:
+    """Hash that names what is made of ``parts``."""
     return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
 
 
 def source_digest(*folders: str) -> str:
     """Hash of all Python sources under ``folders`` of the project."""
     files = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return _digest(*(f"{path.relative_to(ROOT)}\n{path.read_text()}" for path in files))
+    return digest(*(f"{path.relative_to(ROOT)}\n{path.read_text()}" for path in files))
 
 
 def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = False) -> Build:
@@ -121,7 +122,7 @@ def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = F
     """
     tool = require_simulator(simulator)
     pointer = (ROOT / "cocotb_tests" / "bench" / "memory.cpp").read_text()
-    key = _digest(
+    key = digest(
         design.toplevel,
         design.verilog,
         simulator,
@@ -146,7 +147,7 @@ def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = F
                 for command in steps(design, source, tool, waves, fast):
                     _execute(command, path, tool)
                 if simulator == "verilator":
-                    _keep_runtime(path, tool, waves, fast)
+                    _keep_runtime(design, path, tool, waves, fast)
                 done.touch()
                 fresh = True
     return Build(design=design, simulator=simulator, path=path, tool=tool, waves=waves, fresh=fresh)
@@ -180,29 +181,33 @@ def _icarus_steps(
     return [[*command, source.name]]
 
 
-def _runtime_folder(tool: Tool, waves: bool, fast: bool) -> Path:
-    return BUILD_ROOT / "sim" / f"runtime-{_digest(tool.version, tool.path, waves, fast)}"
+def _runtime_folder(design: Design, tool: Tool, waves: bool, fast: bool) -> Path:
+    delays = "always #" in design.verilog
+    return BUILD_ROOT / "sim" / f"runtime-{digest(tool.version, tool.path, delays, waves, fast)}"
 
 
 def _verilator_steps(
     design: Design, source: Path, tool: Tool, waves: bool, fast: bool
 ) -> list[list[str]]:
-    runtime = _runtime_folder(tool, waves, fast)
+    runtime = _runtime_folder(design, tool, waves, fast)
     if runtime.exists():
         for item in runtime.iterdir():
             shutil.copy(item, source.parent)
     libraries = cocotb_tools.config.libs_dir
     share = Path(cocotb_tools.config.share_dir)
     level = "-O3" if fast else "-O1"
+    # delays become coroutines, and the wheel does not ask for the standard they need
+    delays = "always #" in design.verilog
+    timing = ["--timing"] if delays else ["--no-timing"]
+    standard = "-std=c++20" if delays else "-std=c++17"
     return [
         [
-            str(tool.path), "--cc", "--exe", "--vpi", "--timing", "--prefix", "Vtop", "-o", "design",
+            str(tool.path), "--cc", "--exe", "--vpi", *timing, "--prefix", "Vtop", "-o", "design",
             "--Mdir", ".", "--top-module", design.toplevel, "-Wno-fatal", "-Wno-lint", "-Wno-style",
             *(["--trace"] if waves else []),
             # testbenches reach the ports of the top module; what else they need is marked public
             *([] if fast else ["--public-depth", "1"]),
-            # coroutines: the wheel does not ask for the standard they need
-            "-CFLAGS", f"{level} -std=c++20",
+            "-CFLAGS", f"{level} {standard}",
             "-LDFLAGS",
             f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
             str(share / "lib" / "verilator" / "verilator.cpp"),
@@ -214,9 +219,9 @@ def _verilator_steps(
     ]  # fmt: skip
 
 
-def _keep_runtime(path: Path, tool: Tool, waves: bool, fast: bool) -> None:
+def _keep_runtime(design: Design, path: Path, tool: Tool, waves: bool, fast: bool) -> None:
     """Keep the objects of the run time for later builds; whoever comes first wins."""
-    runtime = _runtime_folder(tool, waves, fast)
+    runtime = _runtime_folder(design, tool, waves, fast)
     if runtime.exists():
         return
     with tempfile.TemporaryDirectory(dir=runtime.parent) as scratch:

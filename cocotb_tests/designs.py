@@ -1,0 +1,85 @@
+"""What the regression simulates: parameter sets, and Verilog that is written once and kept."""
+
+import os
+from dataclasses import replace
+
+from filelock import FileLock
+
+from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams
+from panther.arch.presets import PRESETS
+from panther.sim import BUILD_ROOT, Design, digest, source_digest
+
+# small enough for every simulator, odd enough to reach every corner; the presets come on top
+SETS: dict[str, McuParams] = {
+    **PRESETS,
+    # rows and columns differ, neither is a power of two; three value bits; odd operands
+    "ODD": McuParams(
+        rows=7, columns=11, operand_bits=9,
+        slices=SliceParams(value_bits=3, cell_bits=(4, 3, 5, 4)),
+    ),
+    # several ADCs a slice; slow pulses; the top digit is wider than its slice
+    "LANES": McuParams(
+        rows=8, columns=12, operand_bits=6,
+        slices=SliceParams(value_bits=2, cell_bits=(3, 2, 4)),
+        adc=AdcParams(per_slice=4), timing=TimingParams(pulse_cycles=3, integrate_cycles=2),
+    ),
+    # converters that clip and converters with steps; the paper's slicing
+    "CLIP": McuParams(
+        rows=10, columns=9,
+        adc=AdcParams(bits=(6, 5, 6, 6, 6, 5, 4, 4), step_log2=(0, 1, 2, 0, 1, 0, 3, 0)),
+    ),
+    # one value bit a slice: a canonical cell is 0 or -1
+    "BINARY": McuParams(
+        rows=4, columns=4, operand_bits=4,
+        slices=SliceParams(value_bits=1, cell_bits=(1, 2, 1, 3, 2)),
+    ),
+    # eight value bits a slice, wide cells
+    "BYTE": McuParams(
+        rows=5, columns=4, slices=SliceParams(value_bits=8, cell_bits=(10, 9, 8, 12)),
+        timing=TimingParams(program_cycles=2),
+    ),
+    # one slice only: nothing to carry into
+    "SINGLE": McuParams(
+        rows=4, columns=6, operand_bits=5, slices=SliceParams(value_bits=4, cell_bits=(6,)),
+        adc=AdcParams(per_slice=2),
+    ),
+}  # fmt: skip
+SETS["SMALL_ADC6"] = replace(SETS["SMALL"], adc=AdcParams(bits=(6,) * 8))
+
+
+def parameters() -> McuParams:
+    """Parameter set of the running testbench."""
+    return SETS[os.environ["PANTHER_SET"]]
+
+
+def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
+    """Verilog text kept under ``key``, written by ``write()`` the first time."""
+    folder = BUILD_ROOT / "verilog"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{key}.v"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            partial.write_text(write())
+            partial.rename(path)
+    return path.read_text()
+
+
+def unit_design(component: type, params: McuParams) -> Design:
+    """A single component of the hardware, as top module ``dut``."""
+    from hdl.verilog import component_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), component.__qualname__, params)
+    verilog = _kept(
+        f"{component.__name__}-{key}", lambda: component_verilog(component(params), name="dut")
+    )
+    return Design(toplevel="dut", verilog=verilog)
+
+
+def mcu_bench(params: McuParams, *, units: int = 1) -> Design:
+    """Matrix compute units on the bench."""
+    from cocotb_tests.bench import bench_design
+    from hdl.verilog import mcu_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "mcu", params)
+    return bench_design(params, _kept(f"mcu-{key}", lambda: mcu_verilog(params)), units=units)

@@ -56,7 +56,8 @@ class Memory:
         stop = max(self.count, 1) if stop is None else stop
         if self._view is not None:
             return self._view[start:stop]
-        elements = [self._handle] if not self.count else [self._handle[n] for n in range(start, stop)]
+        handle = self._handle
+        elements = [handle[n] for n in range(start, stop)] if self.count else [handle]
         text = b"".join(
             element.value.to_unsigned().to_bytes(4 * self.width, "little") for element in elements
         )
@@ -128,9 +129,7 @@ class AnalogBridge:
         self._held = Memory(converter, "held")
         self._codes = Memory(converter, "codes", width=self._slots, count=2 * self._groups)
         self._latches = Memory(converter, "latches", width=self._slots, count=self._groups)
-        self._pulses = Memory(
-            converter, "pulses", width=pulse_words, count=4 * params.operand_bits
-        )
+        self._pulses = Memory(converter, "pulses", width=pulse_words, count=4 * params.operand_bits)
 
     async def serve(self) -> None:
         """Answer events for ever; start it as a task."""

@@ -1,4 +1,4 @@
-"""What unit testbenches share: clock and reset, packed ports, streams with pauses, corner values."""
+"""What unit testbenches share: clock and reset, packed ports, streams, corner values."""
 
 import random
 from collections.abc import Sequence

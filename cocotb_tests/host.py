@@ -29,7 +29,12 @@ class Script:
         self._width = script_bits(params) // 32
 
     def _append(
-        self, kind: int, what: int, index: Any = 0, payload: NDArray[Any] | None = None, answers: bool = False
+        self,
+        kind: int,
+        what: int,
+        index: Any = 0,
+        payload: NDArray[Any] | None = None,
+        answers: bool = False,
     ) -> slice:
         index = np.atleast_1d(np.asarray(index, dtype=np.uint32))
         entries = np.zeros((len(index), self._width), dtype=np.uint32)

@@ -63,7 +63,8 @@ async def sums_match(dut, pause):
                     dut.i_tag.value = pack(tags, {"index": group, "read": 1, "last": 1, "first": 1})
                     await FallingEdge(dut.clk)
                 dut.i_tag.value = pack(
-                    tags, {"index": group, "first": step == 0, "last": last, "end": group == used - 1}
+                    tags,
+                    {"index": group, "first": step == 0, "last": last, "end": group == used - 1},
                 )
                 await FallingEdge(dut.clk)
                 dut.i_valid.value = 0

@@ -1,11 +1,11 @@
-"""The array boundary: the pins between the matrix compute unit and its analog arrays.
+r"""The array boundary: the pins between the matrix compute unit and its analog arrays.
 
 One bit step of MVM (MTVM exchanges rows and columns)::
 
     clock         0   1   2   3   4   5   6   7  ...
     row_drive   X bit j of x          X bit j+1 of x
-    integrate   /^^^\\_______________/^^^\\______________   integrate_cycles until settled
-    sample      ________________/^^^\\___________________   S&H takes the settled currents
+    integrate   /^^^\_______________/^^^\______________   integrate_cycles until settled
+    sample      ________________/^^^\___________________   S&H takes the settled currents
     convert     ____________________/^^^^^^^^^^^^^^^^^^^^   one group of lines a cycle
     mux         --------------------X 0 X 1 X 2 X 3 X ...
     code        ------------------------X 0 X 1 X 2 X ...   the cycle after convert

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -169,7 +169,7 @@ def _execute(command: Sequence[str], path: Path, tool: Tool) -> None:
 
 def _icarus_steps(
     design: Design, source: Path, tool: Tool, waves: bool, fast: bool
-) -> list[list[str]]:
+) -> Iterator[list[str]]:
     command = [str(tool.path), "-g2012", "-o", "design.vvp", "-s", design.toplevel]
     if waves:
         dump = source.with_name("dump.v")
@@ -178,7 +178,7 @@ def _icarus_steps(
             f"    $dumpvars(0, {design.toplevel});\n  end\nendmodule\n"
         )
         command += ["-s", "dump", dump.name]
-    return [[*command, source.name]]
+    yield [*command, source.name]
 
 
 def _runtime_folder(design: Design, tool: Tool, waves: bool, fast: bool) -> Path:
@@ -188,11 +188,7 @@ def _runtime_folder(design: Design, tool: Tool, waves: bool, fast: bool) -> Path
 
 def _verilator_steps(
     design: Design, source: Path, tool: Tool, waves: bool, fast: bool
-) -> list[list[str]]:
-    runtime = _runtime_folder(design, tool, waves, fast)
-    if runtime.exists():
-        for item in runtime.iterdir():
-            shutil.copy(item, source.parent)
+) -> Iterator[list[str]]:
     libraries = cocotb_tools.config.libs_dir
     share = Path(cocotb_tools.config.share_dir)
     level = "-O3" if fast else "-O1"
@@ -200,8 +196,7 @@ def _verilator_steps(
     delays = "always #" in design.verilog
     timing = ["--timing"] if delays else ["--no-timing"]
     standard = "-std=c++20" if delays else "-std=c++17"
-    return [
-        [
+    yield [
             str(tool.path), "--cc", "--exe", "--vpi", *timing, "--prefix", "Vtop", "-o", "design",
             "--Mdir", ".", "--top-module", design.toplevel, "-Wno-fatal", "-Wno-lint", "-Wno-style",
             *(["--trace"] if waves else []),
@@ -213,10 +208,14 @@ def _verilator_steps(
             str(share / "lib" / "verilator" / "verilator.cpp"),
             str(ROOT / "cocotb_tests" / "bench" / "memory.cpp"),
             source.name,
-        ],
-        ["make", "-f", "Vtop.mk", "-j", "2", f"OPT_FAST={level}", f"OPT_SLOW={level}",
-         f"OPT_GLOBAL={level}", f"VM_TRACE={int(waves)}"],
-    ]  # fmt: skip
+        ]  # fmt: skip
+    # the makefile remakes objects older than itself, so the kept run time is laid in only now
+    runtime = _runtime_folder(design, tool, waves, fast)
+    if runtime.exists():
+        for item in runtime.iterdir():
+            shutil.copy(item, source.parent)
+    yield ["make", "-f", "Vtop.mk", "-j", "2", f"OPT_FAST={level}", f"OPT_SLOW={level}",
+           f"OPT_GLOBAL={level}", f"VM_TRACE={int(waves)}"]  # fmt: skip
 
 
 def _keep_runtime(design: Design, path: Path, tool: Tool, waves: bool, fast: bool) -> None:
@@ -306,8 +305,9 @@ def run(
         if built.waves:
             command += ["--trace", "--trace-file", "waves.vcd"]
     else:
-        command = ["vvp", "-n", "-M", str(cocotb_tools.config.libs_dir),
-                   "-m", cocotb_tools.config.lib_entry("vpi", "icarus"), str(built.path / "design.vvp")]  # fmt: skip
+        command = ["vvp", "-n", "-M", str(cocotb_tools.config.libs_dir)]
+        command += ["-m", cocotb_tools.config.lib_entry("vpi", "icarus")]
+        command += [str(built.path / "design.vvp")]
         command += ["-vcd"] if built.waves else ["-none"]
     log = path / "run.log"
     start = time.monotonic()

@@ -54,7 +54,8 @@ def _unit(params: McuParams) -> str:
             over.append(f"code_slots[{slot + 31}]")
             bits = params.slices.cell_bits[k]
             top = offset + bits - 1
-            write_slots.append(f"{{{{{32 - bits}{{write_cells[{top}]}}}}, write_cells[{top}:{offset}]}}")
+            sign = f"{{{32 - bits}{{write_cells[{top}]}}}}"
+            write_slots.append(f"{{{sign}, write_cells[{top}:{offset}]}}")
             offset += bits
     return f"""\
 module unit(input clk, input rst);

@@ -11,7 +11,7 @@ from hdl.mcu.counters import Counters
 from hdl.mcu.opa_drive import OpaDrive
 from hdl.mcu.requantise import Requantise
 from hdl.mcu.row_access import RowAccess
-from hdl.mcu.row_buffer import RowBuffer, column_cells_layout
+from hdl.mcu.row_buffer import RowBuffer
 from hdl.mcu.shift_add import ShiftAdd
 from hdl.mcu.xbar_in import XbarIn
 from hdl.mcu.xbar_out import XbarOut
@@ -20,9 +20,7 @@ from panther.arch.mcu import (
     CONFIG_VALUE_BITS,
     COUNTER_BITS,
     INDEX_BITS,
-    IN_BANK_BITS,
     OPERATION_BITS,
-    OUT_BANK_BITS,
     SHIFT_BITS,
     ConfigKey,
     InBank,
@@ -245,9 +243,7 @@ class Mcu(wiring.Component):
             opa_drive.i_column.eq(xbar_in.opa_column),
             opa_drive.i_column_negative.eq(xbar_in.opa_column_negative),
             # whoever is idle drives zeros
-            array.row_drive.eq(
-                bit_stream.row_drive | opa_drive.row_drive | row_access.row_drive
-            ),
+            array.row_drive.eq(bit_stream.row_drive | opa_drive.row_drive | row_access.row_drive),
             array.column_drive.eq(bit_stream.column_drive | opa_drive.column_drive),
             array.column_digit.eq(opa_drive.column_digit),
             array.row_negative.eq(opa_drive.row_negative),

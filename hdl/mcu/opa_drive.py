@@ -79,9 +79,7 @@ class OpaDrive(wiring.Component):
                 self.pulse.eq(1),
                 self.row_negative.eq(row_negative),
                 self.column_negative.eq(column_negative),
-                self.column_drive.eq(
-                    self.i_column_negative ^ ~column_negative.replicate(columns)
-                ),
+                self.column_drive.eq(self.i_column_negative ^ ~column_negative.replicate(columns)),
                 timer.eq(params.timing.pulse_cycles - 1),
                 phase.eq(phase + 1),
             ]

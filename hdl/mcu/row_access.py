@@ -1,7 +1,7 @@
 """Row access: read a row of cells, write one, or resolve the carries of every row (CRS)."""
 
 from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.analog import groups, lane_cells_layout

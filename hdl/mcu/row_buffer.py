@@ -103,9 +103,7 @@ class RowBuffer(wiring.Component):
                 ]
             with m.Else():
                 m.d.comb += [
-                    write.en.eq(
-                        taking & (column < self.params.columns) & (column % lanes == lane)
-                    ),
+                    write.en.eq(taking & (column < self.params.columns) & (column % lanes == lane)),
                     write.addr.eq(column // lanes),
                     write.data.eq(self.i_write.p.cells),
                 ]

@@ -75,8 +75,7 @@ class SliceCarry(wiring.Component):
         for start in range(0, slices.count, SLICES_PER_STAGE):
             resolved = Signal(cells, name=f"resolved{start}")
             next_carries = [
-                Signal(signed(total_bits - p), name=f"carry{start}_{lane}")
-                for lane in range(lanes)
+                Signal(signed(total_bits - p), name=f"carry{start}_{lane}") for lane in range(lanes)
             ]
             next_valid = Signal(name=f"valid{start}")
             next_tag = Signal(tag_layout(self.params), name=f"tag{start}")

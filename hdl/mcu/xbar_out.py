@@ -84,7 +84,9 @@ class XbarOut(wiring.Component):
                 self.write_tag.index + Mux(self.write_bank == OutBank.MVM, 0, bank_groups)
             ),
             write.data.eq(self.write_word),
-            self.i.ready.eq((~self.o.valid | self.o.ready) & ~self.locked.bit_select(request.bank, 1)),
+            self.i.ready.eq(
+                (~self.o.valid | self.o.ready) & ~self.locked.bit_select(request.bank, 1)
+            ),
             take.eq(self.i.valid & self.i.ready),
             self.dropped.eq(take & (request.index >= lines)),
             read.en.eq(take),

@@ -79,9 +79,7 @@ class Crossbar:
     def cells(self, cells: NDArray[np.int16]) -> None:
         rows, columns, slices = self.shape
         if cells.shape != (slices, rows, columns):
-            raise ValueError(
-                f"Cells must have shape {(slices, rows, columns)}, not {cells.shape}"
-            )
+            raise ValueError(f"Cells must have shape {(slices, rows, columns)}, not {cells.shape}")
         self._cells[:] = cells.transpose(1, 2, 0).reshape(rows, -1)
 
     def column_sums(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:

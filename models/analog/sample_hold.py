@@ -5,5 +5,5 @@ from numpy.typing import NDArray
 
 
 def hold(sums: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Held copy of settled sums, shape (lines, slices), in cell units; an ideal one does not droop."""
+    """Held copy of settled sums, shape (lines, slices), in cell units: no droop."""
     return sums

@@ -51,7 +51,7 @@ def round_shift(value: ArrayLike, shift: int) -> Ints:
 def saturate(value: ArrayLike, bits: int) -> Ints:
     """Clip to the range of a two's complement word of ``bits`` bits."""
     high = (1 << (bits - 1)) - 1
-    return np.clip(np.asarray(value, np.int64), -high - 1, high)
+    return np.minimum(np.maximum(np.asarray(value, np.int64), -high - 1), high)
 
 
 def requantise(total: ArrayLike, *, shift: int, bits: int) -> tuple[Ints, int]:

@@ -61,7 +61,7 @@ class FloatTrainer:
             e = below
 
     def step(self, x: Reals, label: int) -> None:
-        """:meth:`batch` of one example, in the form that is fastest for one."""
+        """:meth:`batch` of one example, with vectors instead of matrices of one row."""
         inputs, y = [], x
         for layer, w in enumerate(self.weights):
             fed = np.ones(w.shape[0])
@@ -71,9 +71,10 @@ class FloatTrainer:
         u = np.exp(y - y.max())
         e = u / u.sum()
         e[label] -= 1
+        rate = self.lr / self.config.batch
         for layer in range(len(self.weights) - 1, -1, -1):
             below = (self.weights[layer] @ e)[:-1] * (inputs[layer][:-1] > 0) if layer else e
-            self.weights[layer] -= np.outer(inputs[layer], self.lr / self.config.batch * e)
+            self.weights[layer] -= rate * np.outer(inputs[layer], e)
             e = below
 
     def fit(self, data: Dataset, progress: Progress | None = None) -> list[float]:

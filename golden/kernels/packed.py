@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from golden.kernels.vector import LOST, pulse3, pulse4
+
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -69,8 +71,14 @@ def decode(words: Words, offset: int, weights: Reals) -> None:
 
 
 @njit(cache=True)
-def _fill(e: Ints, limit: Word, table: Words, mask: Words) -> None:
-    """Tables of one example and some columns.
+def _copy(words: Words, into: Words) -> None:
+    for c in range(words.size):
+        into[c] = words[c]
+
+
+@njit(cache=True)
+def _fill(e: Ints, limit: Word, greatest: int, table: Words, mask: Words) -> None:
+    """Tables of one example and some columns, for inputs of at most ``greatest``.
 
     ``table[16 * n + v]`` holds what a row adds whose ``abs(x)`` has the value ``v`` in nibble
     ``n``: the digits of ``abs(e) << 4 * n`` are those of ``abs(e)``, ``n`` slices further up.
@@ -81,42 +89,27 @@ def _fill(e: Ints, limit: Word, table: Words, mask: Words) -> None:
         table[0, c] = _U64(0)
         for bit in range(4):
             table[1 << bit, c] = _spread(value << _U64(bit))
-        mask[0, c] = _U64(limit) if e[c] > 0 else _U64(0)
-        mask[1, c] = _U64(0) if e[c] > 0 else _U64(limit)
+        mask[0, c] = limit if e[c] > 0 else _U64(0)
+        mask[1, c] = _U64(0) if e[c] > 0 else limit
     for v in range(3, 16):
         low = v & -v
         if low != v:
-            for c in range(e.size):
-                table[v, c] = table[v - low, c] + table[low, c]
+            _add_row(table[v - low], table[low], table[v])
     for n in range(1, 4):
-        for v in range(16):
-            for c in range(e.size):
-                table[16 * n + v, c] = table[v, c] << _U64(8 * n)
+        for v in range(min(15, greatest >> (4 * n)) + 1):
+            _shift_row(table[v], _U64(8 * n), table[16 * n + v])
 
 
 @njit(cache=True)
-def _pulse(
-    cells: Bytes, r: Word, base: Word, size: Word, table: Bytes, mask: Bytes, lost: Bytes
-) -> None:
-    """Pulses of one row: ``size`` is ``abs(x)``; ``lost`` counts the bytes that saturate."""
-    v0 = size & _U64(15)
-    v1 = _U64(16) + ((size >> _S4) & _U64(15))
-    v2 = _U64(32) + ((size >> _S8) & _U64(15))
-    v3 = _U64(48) + (size >> _U64(12))
-    if v3 == _U64(48):
-        for i in range(lost.size):
-            move = _U8(table[v0, i] + table[v1, i] + table[v2, i])
-            room = _U8(cells[r, base + _U64(i)] ^ mask[i])
-            lost[i] = _U8(lost[i] + _U8(move > room))
-            taken = move if move < room else room
-            cells[r, base + _U64(i)] = _U8(_U8(room - taken) ^ mask[i])
-    else:
-        for i in range(lost.size):
-            move = _U8(table[v0, i] + table[v1, i] + table[v2, i] + table[v3, i])
-            room = _U8(cells[r, base + _U64(i)] ^ mask[i])
-            lost[i] = _U8(lost[i] + _U8(move > room))
-            taken = move if move < room else room
-            cells[r, base + _U64(i)] = _U8(_U8(room - taken) ^ mask[i])
+def _add_row(left: Words, right: Words, into: Words) -> None:
+    for c in range(into.size):
+        into[c] = left[c] + right[c]
+
+
+@njit(cache=True)
+def _shift_row(words: Words, up: Word, into: Words) -> None:
+    for c in range(into.size):
+        into[c] = words[c] << up
 
 
 @njit(cache=True)
@@ -147,40 +140,70 @@ def opa(
         Grows by the cells of each slice that saturate.
     """
     rows, columns = words.shape
-    cells = words.view(np.uint8)
-    touched = np.zeros(rows, np.bool_)
-    many = x.shape[0] > 1
-    block = BATCH_COLUMNS if many else COLUMNS
-    for start in range(0, columns, block):
-        stop = min(columns, start + block)
-        table = np.empty((64, stop - start), np.uint64)
-        mask = np.empty((2, stop - start), np.uint64)
-        table_bytes, mask_bytes = table.view(np.uint8), mask.view(np.uint8)
-        lost = np.zeros(8 * (stop - start), np.uint8)
+    alone = x.shape[0] == 1
+    width = min(columns, COLUMNS if alone else BATCH_COLUMNS)
+    scratch = np.empty(0 if alone else rows * width, np.uint64)
+    lost = np.zeros(LOST, np.uint8)
+    greatest = 0
+    for b in range(x.shape[0]):
+        for r in range(rows):
+            greatest = max(greatest, abs(x[b, r]))
+    for start in range(0, columns, width):
+        size = min(columns - start, width)
+        stop = start + size
+        block, base = words, start
+        if not alone:
+            block, base = scratch[: rows * size].reshape(rows, size), 0
+            for r in range(rows):
+                _copy(words[r, start:stop], block[r])
+        table = np.empty((64, size), np.uint64)
+        mask = np.empty((2, size), np.uint64)
+        tables, masks, cells = table.ctypes.data, mask.ctypes.data, block.ctypes.data + 8 * base
+        counters, row_bytes, used = lost.ctypes.data, 8 * block.shape[1], 8 * size
+        rows_of_counters = 255 // (size // 8 + 7)
         pulses = 0
         for b in range(x.shape[0]):
-            if not e[b, start:stop].any():
-                continue
-            _fill(e[b, start:stop], limit, table, mask)
+            _fill(e[b, start:stop], limit, greatest, table, mask)
             for r in range(rows):
                 if x[b, r] == 0:
                     continue
-                sign_mask = mask_bytes[1 if x[b, r] < 0 else 0]
-                size = _U64(abs(x[b, r]))
-                _pulse(cells, _U64(r), _U64(8 * start), size, table_bytes, sign_mask, lost)
-                if many:
-                    touched[r] = True
+                row = cells + r * row_bytes
+                signed = masks + (used if x[b, r] < 0 else 0)
+                v = abs(x[b, r])
+                t0 = tables + (v & 15) * used
+                t1 = tables + (16 + ((v >> 4) & 15)) * used
+                t2 = tables + (32 + ((v >> 8) & 15)) * used
+                if v < 4096:
+                    pulse3(row, signed, counters, t0, t1, t2, used)
                 else:
+                    t3 = tables + (48 + (v >> 12)) * used
+                    pulse4(row, signed, counters, t0, t1, t2, t3, used)
+                if alone:
                     _decode_row(words[r, start:stop], offset, weights[r, start:stop])
                 pulses += 1
-                if pulses == 255:
+                if pulses == rows_of_counters:
                     _flush(lost, saturated)
                     pulses = 0
         _flush(lost, saturated)
-        if many:
+        if not alone:
             for r in range(rows):
-                if touched[r]:
-                    _decode_row(words[r, start:stop], offset, weights[r, start:stop])
+                _copy(block[r], words[r, start:stop])
+                _decode_row(block[r], offset, weights[r, start:stop])
+
+
+@njit(cache=True)
+def _resolve_row(words: Words, offset: int, base: Word, low: int, high: int) -> int:
+    """Canonical words of a row; the number of weights whose top slice saturated."""
+    saturated = 0
+    for c in range(words.size):
+        rest = _fold(words[c]) - offset + 0x08888888
+        exact = rest >> 28
+        digit = exact if exact > low else low
+        digit = digit if digit < high else high
+        saturated += digit != exact
+        lower = _spread(_U64(rest & 0x0FFFFFFF))
+        words[c] = (lower + base) + (_U64(digit - low) << _S56)
+    return saturated
 
 
 @njit(cache=True)
@@ -224,14 +247,10 @@ def crs(
             found[i] = _U8(found[i] + _U8((cell == 0) | (cell == limits[i])))
         if r % 255 == 254:
             _flush(found, at_limit)
-        for c in range(columns):
-            rest = _fold(words[r, c]) - offset + 0x08888888
-            exact = rest >> 28
-            digit = min(max(exact, low), high)
-            saturated += digit != exact
-            lower = _spread(_U64(rest & 0x0FFFFFFF))
-            words[r, c] = (lower + base) + (_U64(digit - low) << _S56)
-            weights[r, c] = np.float64((digit << 28) + (rest & 0x0FFFFFFF) - 0x08888888)
+        lost = _resolve_row(words[r], offset, base, low, high)
+        if lost:
+            _decode_row(words[r], offset, weights[r])
+            saturated += lost
     _flush(found, at_limit)
     return saturated
 
@@ -356,12 +375,6 @@ def _add(total: Ints, shift: int, bits: int, y: Ints, counts: Ints) -> None:
         word = min(max(exact, low), high)
         counts[1] += word != exact
         y[i] = word
-
-
-@njit(cache=True)
-def _copy(words: Words, into: Words) -> None:
-    for c in range(words.size):
-        into[c] = words[c]
 
 
 @njit(cache=True)

@@ -19,12 +19,12 @@ def tile_norm(words: Ints, tile: int, low: int, high: int) -> int:
     greatest = 0
     for b in range(words.shape[0]):
         for start in range(0, words.shape[1], tile):
-            norm = 0
-            for i in range(start, min(start + tile, words.shape[1])):
-                word = words[b, i]
-                if word < low or word > high:
-                    return -1
+            norm = outside = 0
+            for word in words[b, start : start + tile]:
                 norm += abs(word)
+                outside += (word < low) | (word > high)
+            if outside:
+                return -1
             greatest = max(greatest, norm)
     return greatest
 

@@ -43,6 +43,18 @@ SETS: dict[str, McuParams] = {
         rows=4, columns=6, operand_bits=5, slices=SliceParams(value_bits=4, cell_bits=(6,)),
         adc=AdcParams(per_slice=2),
     ),
+    # the greatest number of rows, and of columns; the shortest operands
+    "TALL": McuParams(
+        rows=256, columns=4, operand_bits=2, slices=SliceParams(value_bits=2, cell_bits=(3, 3)),
+    ),
+    "FLAT": McuParams(
+        rows=20, columns=256, operand_bits=2, slices=SliceParams(value_bits=2, cell_bits=(3, 3)),
+    ),
+    # an ADC for every line: one group of lines only
+    "PARALLEL": McuParams(
+        rows=4, columns=4, operand_bits=3, slices=SliceParams(value_bits=3, cell_bits=(4, 5)),
+        adc=AdcParams(per_slice=4), timing=TimingParams(pulse_cycles=2, program_cycles=3),
+    ),
 }  # fmt: skip
 SETS["SMALL_ADC6"] = replace(SETS["SMALL"], adc=AdcParams(bits=(6,) * 8))
 

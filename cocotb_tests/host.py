@@ -7,7 +7,7 @@ from cocotb.triggers import Timer, ValueChange
 from numpy.typing import NDArray
 
 from cocotb_tests.analog_bridge import Memory
-from cocotb_tests.bench import result_bits, script_bits, words
+from cocotb_tests.bench import PERIOD_NS, result_bits, script_bits, words
 from panther.arch.mcu import ConfigKey, InBank, Operation, OutBank, counter_names
 from panther.arch.params import McuParams
 
@@ -55,6 +55,18 @@ class Script:
         """Words into XbarIn, from index 0 on."""
         self._append(WRITE, bank, np.arange(len(values)), values)
 
+    def entry_write(self, bank: InBank, index: int, value: int) -> None:
+        """One word into XbarIn, at any index."""
+        self._append(WRITE, bank, index, np.array([value]))
+
+    def entry_command(self, number: int) -> None:
+        """Any number as an operation."""
+        self._append(COMMAND, number)
+
+    def entry_configure(self, key: int, value: int) -> None:
+        """Any number as a configuration key."""
+        self._append(CONFIG, key, 0, np.array([value]))
+
     def command(self, operation: Operation, row: int = 0, *, wait: bool = True) -> None:
         """An operation; by default the script goes on when it is done."""
         self._append(COMMAND, operation, row)
@@ -66,7 +78,7 @@ class Script:
         self._append(WAIT, 0)
 
     def configure(self, key: ConfigKey, value: int) -> None:
-        self._append(CONFIG, key, 0, np.array([value]))
+        self.entry_configure(key, value)
 
     def read(self, bank: OutBank, count: int) -> slice:
         """Words out of XbarOut, indices 0 to ``count - 1``."""
@@ -119,8 +131,16 @@ def unpack_cells(params: McuParams, answers: NDArray[np.uint32]) -> NDArray[np.i
     return cells
 
 
+async def reset(dut: Any) -> None:
+    """Reset the whole bench; the first thing a testbench does."""
+    # Verilator sets initial values in its first evaluation, after testbenches have started
+    await Timer(1, "step")
+    Memory(dut, "starting").write(np.array([[3]]))
+    await Timer(6 * PERIOD_NS, "ns")
+
+
 class HostPort:
-    """The host port of one unit.
+    """The host port of one unit; made after :func:`reset`.
 
     Parameters
     ----------
@@ -139,9 +159,7 @@ class HostPort:
         self._script = Memory(host, "script", width=script_bits(params) // 32, count=DEPTH)
         self._results = Memory(host, "results", width=result_bits(params) // 32, count=DEPTH)
         self._rejections = Memory(host, "rejections")
-        self._stall = Memory(host, "stall")
-        self._stall_probability = stall
-        self._started = False
+        Memory(host, "stall").write(np.array([[stall]]))
 
     @property
     def rejections(self) -> int:
@@ -152,11 +170,6 @@ class HostPort:
         """Play a script; returns its answers as words, shape (answers, words)."""
         if script.length > DEPTH:
             raise ValueError(f"Script must have at most {DEPTH} entries, not {script.length}")
-        if not self._started:
-            # Verilator sets initial values in its first evaluation, after testbenches have started
-            await Timer(1, "step")
-            self._stall.write(np.array([[self._stall_probability]]))
-            self._started = True
         self._script.write(script.words())
         self._length.write(np.array([[script.length]]))
         await ValueChange(self._done)

@@ -10,15 +10,17 @@ One bit step of MVM (MTVM exchanges rows and columns)::
     mux         --------------------X 0 X 1 X 2 X 3 X ...
     code        ------------------------X 0 X 1 X 2 X ...   the cycle after convert
 
-While one step is converted the next one integrates. ``fine`` selects an ADC step of 1: a single
-driven row is read back exactly. In an OPA ``row_drive`` and ``column_drive`` select the lines of
-one polarity phase, ``column_digit`` holds ``abs(e) << j`` and each ``pulse`` adds, or subtracts
-where exactly one of the two ``negative`` pins is high, digit k of a selected column to the cell of
-slice k. A row is written through latches: ``write`` loads the latches of group ``write_mux``,
-``program`` copies all latches into the row selected by ``row_drive``.
+While one step is converted the next one integrates. ``fine``, stable from ``integrate`` to the last
+``convert``, selects an ADC step of 1: a single driven row is read back exactly.
+
+In an OPA ``row_drive`` and ``column_drive`` select the lines of one polarity phase,
+``column_digit`` holds ``abs(e) << j``, and each ``pulse`` adds digit k of a selected column to the
+cell of slice k, or subtracts it where exactly one of the two ``negative`` pins is high. A row is
+written through latches: ``write`` loads the latches of group ``write_mux``, ``program`` copies all
+latches into the row selected by ``row_drive``.
 """
 
-from amaranth import signed, unsigned
+from amaranth import Shape, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,6 +52,11 @@ def groups(params: McuParams) -> int:
     return max(params.rows, params.columns) // params.adc.per_slice
 
 
+def group_shape(params: McuParams) -> Shape:
+    """Number of a line group; one bit where there is a single group, for a pin must have one."""
+    return unsigned(max(1, (groups(params) - 1).bit_length()))
+
+
 class ArraySignature(wiring.Signature):
     """Pins of the analog arrays of one matrix compute unit, as the unit sees them.
 
@@ -67,7 +74,7 @@ class ArraySignature(wiring.Signature):
         ADC step is 1 instead of ``2**step_log2``.
     integrate, sample, convert, pulse, write, program : Out(1)
         Strobes; see the timing diagram.
-    mux, write_mux : Out(range(groups))
+    mux, write_mux : Out(group_shape(params))
         Line group: lane ``l`` of group ``g`` is line ``g * per_slice + l``.
     code : In(code_layout)
         ADC codes, the cycle after ``convert``.
@@ -78,7 +85,7 @@ class ArraySignature(wiring.Signature):
     """
 
     def __init__(self, params: McuParams) -> None:
-        mux = range(groups(params))
+        mux = group_shape(params)
         lanes = params.adc.per_slice
         super().__init__(
             {

@@ -118,7 +118,7 @@ module unit(input clk, input rst);
     .ROWS({rows}), .COLUMNS({columns}), .DIGITS({digits}), .SLOTS({32 * lanes * slices}),
     .GROUPS({groups}), .PULSES({4 * params.operand_bits})
   ) converter (
-    .clk(clk), .row_drive({{{rows - params.rows + 1}'b0, row_drive}}),
+    .clk(clk), .rst(rst), .row_drive({{{rows - params.rows + 1}'b0, row_drive}}),
     .column_drive({{{columns - params.columns + 1}'b0, column_drive}}),
     .column_digit({{{digits - params.digit_bits * params.columns + 1}'b0, column_digit}}),
     .row_negative(row_negative), .column_negative(column_negative), .transpose(transpose),
@@ -141,7 +141,8 @@ module bench;
   reg clk = 0;
   always #{PERIOD_NS // 2} clk = ~clk;
 `endif
-  reg [1:0] starting = 3;
+  // cycles the reset lasts; the testbench may write it
+  reg [31:0] starting /* verilator public_flat_rw */ = 3;
   wire rst = starting != 0;
   always @(posedge clk) if (rst) starting <= starting - 1;
 {instances}

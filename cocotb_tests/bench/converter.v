@@ -16,6 +16,7 @@ module converter #(
   parameter PULSES = 64
 ) (
   input clk,
+  input rst,
   input [ROWS-1:0] row_drive,
   input [COLUMNS-1:0] column_drive,
   input [DIGITS-1:0] column_digit,
@@ -50,6 +51,13 @@ module converter #(
   reg [31:0] pulse_count = 0;
 
   reg announced = 0;
+  integer n;
+  initial begin
+    code = 0;
+    for (n = 0; n < 2 * GROUPS; n = n + 1) codes[n] = 0;
+    for (n = 0; n < GROUPS; n = n + 1) latches[n] = 0;
+  end
+
   wire full = pulse && pulse_count == PULSES - 1;
 
   // announced in mid-cycle, when everything has its new value
@@ -77,5 +85,7 @@ module converter #(
       if (!full)
         pulse_count <= 0;
     end
+    if (rst)
+      pulse_count <= 0;
   end
 endmodule

@@ -98,7 +98,12 @@ module host_port #(
       results[answers] <= kind == COUNTER ? counter_value : cycle;
       answers <= answers + 1;
     end
-    if (!active && length != 0 && !rst) begin
+    if (rst) begin
+      active <= 0;
+      waiting <= 0;
+      length <= 0;
+      rejections <= 0;
+    end else if (!active && length != 0) begin
       active <= 1;
       entry <= script[0];
       pc <= 1;

@@ -4,7 +4,7 @@ from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.analog import groups
+from hdl.analog import group_shape
 from hdl.mcu.bit_stream import settled_layout
 from panther.arch.mcu import INDEX_BITS
 from panther.arch.params import McuParams
@@ -14,7 +14,7 @@ def tag_layout(params: McuParams) -> data.StructLayout:
     """What travels beside the codes of one conversion."""
     return data.StructLayout(
         {
-            "index": unsigned((groups(params) - 1).bit_length() or 1),
+            "index": group_shape(params),
             "lanes": unsigned(params.adc.per_slice),
             "first": unsigned(1),
             "last": unsigned(1),
@@ -45,10 +45,8 @@ class AdcControl(wiring.Component):
         Conversions are left.
     sample, convert : Out(1)
         Strobes to the array.
-    mux : Out(range(groups))
+    mux : Out(group_shape(params))
         Line group being converted.
-    fine : Out(1)
-        ADC range of step 1, for a row read-back.
     o_valid : Out(1)
         The array's codes are those of the conversion described by ``o_tag``.
     o_tag : Out(tag_layout(params))
@@ -67,8 +65,7 @@ class AdcControl(wiring.Component):
                 "busy": Out(1),
                 "sample": Out(1),
                 "convert": Out(1),
-                "mux": Out(range(groups(params))),
-                "fine": Out(1),
+                "mux": Out(group_shape(params)),
                 "o_valid": Out(1),
                 "o_tag": Out(tag_layout(params)),
             }
@@ -86,7 +83,6 @@ class AdcControl(wiring.Component):
             self.busy.eq(self.convert),
             self.i.ready.eq(~self.convert | end),
             self.sample.eq(self.i.valid & self.i.ready),
-            self.fine.eq(held.read),
         ]
         with m.If(self.sample):
             m.d.sync += [

@@ -42,7 +42,8 @@ class Mcu(wiring.Component):
     - OPA ``4 * B * pulse_cycles + 4``;
     - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 6) + 3``
 
-    at most. A request that cannot be carried out is taken, has no effect and raises ``rejected``.
+    at most. Writing a row leaves its columns beyond those in use undefined. A request that cannot
+    be carried out is taken, has no effect and raises ``rejected``.
 
     Parameters
     ----------
@@ -250,7 +251,7 @@ class Mcu(wiring.Component):
             array.column_negative.eq(opa_drive.column_negative),
             array.pulse.eq(opa_drive.pulse),
             array.transpose.eq(transpose),
-            array.fine.eq(adc_control.fine),
+            array.fine.eq(running & row_operation),
             array.integrate.eq(bit_stream.integrate | row_access.integrate),
             array.sample.eq(adc_control.sample),
             array.convert.eq(adc_control.convert),

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.analog import groups, lane_cells_layout
+from hdl.analog import group_shape, lane_cells_layout
 from hdl.mcu.adc_control import tag_layout
 from hdl.mcu.bit_stream import settled_layout
 from hdl.mcu.slice_carry import SliceCarry
@@ -42,9 +42,9 @@ class RowAccess(wiring.Component):
         Settled currents, to the ADC control.
     i_valid, i_tag, i_cells : In(1), In(tag_layout(params)), In(lane_cells_layout(params))
         Cells as converted.
-    store, store_group, store_cells : Out(1), Out(range(groups)), Out(lane_cells_layout(params))
+    store, store_group, store_cells : Out
         READ: cells into the row buffer.
-    load_group, load_cells : Out(range(groups)), In(lane_cells_layout(params))
+    load_group, load_cells : Out(group_shape(params)), In(lane_cells_layout(params))
         WRITE: cells out of the row buffer, one cycle after the group.
     write, write_mux, write_cells, program : Out
         Pins of the write latches.
@@ -58,7 +58,6 @@ class RowAccess(wiring.Component):
         self.params = params
         self.carry = SliceCarry(params)
         cells = lane_cells_layout(params)
-        self.groups = params.columns // params.adc.per_slice
         super().__init__(
             {
                 "start_read": In(1),
@@ -75,12 +74,12 @@ class RowAccess(wiring.Component):
                 "i_tag": In(tag_layout(params)),
                 "i_cells": In(cells),
                 "store": Out(1),
-                "store_group": Out(range(self.groups)),
+                "store_group": Out(group_shape(params)),
                 "store_cells": Out(cells),
-                "load_group": Out(range(self.groups)),
+                "load_group": Out(group_shape(params)),
                 "load_cells": In(cells),
                 "write": Out(1),
-                "write_mux": Out(range(groups(params))),
+                "write_mux": Out(group_shape(params)),
                 "write_cells": Out(cells),
                 "program": Out(1),
                 "at_limit": Out(unsigned(params.adc.per_slice * params.slices.count)),
@@ -99,7 +98,7 @@ class RowAccess(wiring.Component):
         select = Signal(params.rows)
         load = Signal(INDEX_BITS + 2)
         loading, loaded = Signal(), Signal()
-        loaded_group = Signal(range(self.groups))
+        loaded_group = Signal(group_shape(params))
 
         m.d.comb += [
             self.o.p.first.eq(1),

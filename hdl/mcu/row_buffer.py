@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hdl.analog import cells_layout, lane_cells_layout
+from hdl.analog import cells_layout, group_shape, lane_cells_layout
 from panther.arch.mcu import INDEX_BITS
 from panther.arch.params import McuParams
 
@@ -38,9 +38,9 @@ class RowBuffer(wiring.Component):
         Their cells.
     dropped : Out(1)
         The transfer taken in this cycle names a column that does not exist.
-    store, store_group, store_cells : In(1), In(range(groups)), In(lane_cells_layout(params))
+    store, store_group, store_cells : In(1), In(group_shape(params)), In(lane_cells_layout(params))
         Cells read from the array.
-    load_group : In(range(groups))
+    load_group : In(group_shape(params))
         Group wanted by the array.
     load_cells : Out(lane_cells_layout(params))
         Its cells, one cycle later.
@@ -61,9 +61,9 @@ class RowBuffer(wiring.Component):
                 "o_read": Out(stream.Signature(cells_layout(params))),
                 "dropped": Out(1),
                 "store": In(1),
-                "store_group": In(range(self.groups)),
+                "store_group": In(group_shape(params)),
                 "store_cells": In(lane_cells_layout(params)),
-                "load_group": In(range(self.groups)),
+                "load_group": In(group_shape(params)),
                 "load_cells": Out(lane_cells_layout(params)),
             }
         )

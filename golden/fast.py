@@ -18,9 +18,11 @@ Reals = NDArray[np.float64]
 
 
 class _Store(Protocol):
-    """Cells in the layout of some kernels; ``weights`` are kept equal to the decoded cells."""
+    """Cells in the layout of some kernels."""
 
-    weights: Reals
+    @property
+    def weights(self) -> Reals:
+        """The decoded cells."""
 
     def load(self, cells: Cells) -> None: ...
 
@@ -29,9 +31,13 @@ class _Store(Protocol):
     @property
     def nbytes(self) -> int: ...
 
-    def opa(self, x: Ints, e: Ints, saturated: Ints) -> None: ...
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
+        """Outer products; with ``decode``, weights are soon needed."""
 
     def crs(self, at_limit: Ints) -> int: ...
+
+    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
+        """Lossless MVM of one example."""
 
     def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None: ...
 
@@ -56,14 +62,20 @@ class _PackedStore:
         steps = [min(step, 15) for step in params.adc_step_log2]
         rows = np.array([self._half, steps, [-c for c in codes], [c - 1 for c in codes]], np.int16)
         self._adc = np.tile(rows, packed.READ_COLUMNS)
-        self.weights = np.empty(cells.shape[1:])
+        self._weights = np.empty(cells.shape[1:])
+        self._stale = np.ones(len(self._weights), np.bool_)
         self.load(cells)
+
+    @property
+    def weights(self) -> Reals:
+        packed.refresh(self._words, self._offset, self._stale, self._weights)
+        return self._weights
 
     def load(self, cells: Cells) -> None:
         lifted = (cells + self._half[:, np.newaxis, np.newaxis]).astype(np.uint8)
         in_bytes = np.ascontiguousarray(lifted.transpose(1, 2, 0))
         self._words = in_bytes.view("<u8")[..., 0].astype(np.uint64)
-        packed.decode(self._words, self._offset, self.weights)
+        self._stale[:] = True
 
     def cells(self) -> Cells:
         in_bytes = self._words.astype("<u8").view(np.uint8).reshape(*self._words.shape, 8)
@@ -72,16 +84,24 @@ class _PackedStore:
 
     @property
     def nbytes(self) -> int:
-        return self._words.nbytes + self.weights.nbytes
+        return self._words.nbytes + self._weights.nbytes
 
-    def opa(self, x: Ints, e: Ints, saturated: Ints) -> None:
-        packed.opa(self._words, x, e, self._limit, self._offset, self.weights, saturated)
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
+        decoded = decode, self._stale, self._weights
+        packed.opa(self._words, x, e, self._limit, self._offset, *decoded, saturated)
 
     def crs(self, at_limit: Ints) -> int:
         lost: int = packed.crs(
-            self._words, self._limits, self._offset, self._base, self._top, self.weights, at_limit
+            self._words, self._limits, self._offset, self._base, self._top, self._stale, at_limit
         )
         return lost
+
+    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.rows
+        if self._stale.any():
+            packed.product(self._words, x, self._offset, tile, shift, bits, y, counts)
+        else:
+            product.mvm_one(self._weights, x, tile, shift, bits, y, counts)
 
     def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
         bits, tile = self.params.operand_bits, self.params.rows
@@ -101,33 +121,42 @@ class _WideStore:
         self._low, self._high = np.array(ranges, np.int64).T.copy()
         self._adc_bits = np.array(params.adc_bits, np.int64)
         self._adc_step = np.array(params.adc_step_log2, np.int64)
-        self.weights = np.empty(cells.shape[1:])
+        self._weights = np.empty(cells.shape[1:])
+        self._stale = True
         self.load(cells)
 
-    def _decode(self) -> None:
-        wide.decode(self._cells, self.params.slices.value_bits, self.weights)
+    @property
+    def weights(self) -> Reals:
+        if self._stale:
+            wide.decode(self._cells, self.params.slices.value_bits, self._weights)
+            self._stale = False
+        return self._weights
 
     def load(self, cells: Cells) -> None:
         self._cells = np.array(cells, np.int16, order="C")
-        self._decode()
+        self._stale = True
 
     def cells(self) -> Cells:
         return self._cells.copy()
 
     @property
     def nbytes(self) -> int:
-        return self._cells.nbytes + self.weights.nbytes
+        return self._cells.nbytes + self._weights.nbytes
 
-    def opa(self, x: Ints, e: Ints, saturated: Ints) -> None:
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
         value_bits = self.params.slices.value_bits
         wide.opa(self._cells, x, e, value_bits, self._low, self._high, saturated)
-        self._decode()
+        self._stale = True
 
     def crs(self, at_limit: Ints) -> int:
         value_bits = self.params.slices.value_bits
         lost: int = wide.crs(self._cells, value_bits, self._low, self._high, at_limit)
-        self._decode()
+        self._stale = True
         return lost
+
+    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.rows
+        product.mvm_one(self.weights, x, tile, shift, bits, y, counts)
 
     def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
         self._read(self._cells, x, self.params.rows, shift, y, clipped, counts)
@@ -187,6 +216,7 @@ class FastMatrix:
         self._at_limit = np.zeros(params.slices.count, np.int64)
         self._counts = np.zeros(2, np.int64)
         self._crs_saturated = 0
+        self._transposes = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -218,7 +248,9 @@ class FastMatrix:
 
     def _words(self, name: str, values: Any, length: int, tile: int) -> tuple[Ints, int]:
         """``values`` as words with a batch axis, and the greatest norm of a tile."""
-        words = np.ascontiguousarray(as_integers(name, values))
+        words = values
+        if type(words) is not np.ndarray or words.dtype != np.int64 or not words.flags.c_contiguous:
+            words = np.ascontiguousarray(as_integers(name, values))
         if words.ndim == 1:
             words = words[np.newaxis]
         if words.ndim != 2 or words.shape[1] != length:
@@ -236,15 +268,15 @@ class FastMatrix:
         check_shift(shift)
         word, norm = self._words("Input", x, rows, tile)
         y = np.zeros((len(word), columns), np.int64)
-        weights = self._store.weights
         if not self._lossless:
             self._store.mvm(word, shift, y, self._clipped, self._counts)
         elif not self._is_exact(norm, shift):
+            weights = self._store.weights
             product.integer_product(weights, word, tile, shift, bits, y, self._counts)
         elif len(word) == 1:
-            product.mvm_one(weights, word[0], tile, shift, bits, y[0], self._counts)
+            self._store.product(word[0], shift, y[0], self._counts)
         else:
-            real = word.astype(np.float64)
+            weights, real = self._store.weights, word.astype(np.float64)
             for start in range(0, rows, tile):
                 total = real[:, start : start + tile] @ weights[start : start + tile]
                 product.add_words_batch(total, shift, bits, y, self._counts)
@@ -257,13 +289,14 @@ class FastMatrix:
         check_shift(shift)
         word, norm = self._words("Error", e, columns, tile)
         y = np.zeros((len(word), rows), np.int64)
-        weights = self._store.weights
+        self._transposes = True
         if not self._lossless:
             self._store.mtvm(word, shift, y, self._clipped, self._counts)
         elif not self._is_exact(norm, shift):
+            weights = self._store.weights
             product.integer_product(weights.T, word, tile, shift, bits, y, self._counts)
         else:
-            real = word.astype(np.float64)
+            weights, real = self._store.weights, word.astype(np.float64)
             for start in range(0, columns, tile):
                 total = real[:, start : start + tile] @ weights[:, start : start + tile].T
                 product.add_words_batch(total, shift, bits, y, self._counts)
@@ -274,7 +307,8 @@ class FastMatrix:
         x_word, _ = self._words("Input", x, self._shape[0], self._shape[0])
         e_word, _ = self._words("Error", e, self._shape[1], self._shape[1])
         check_batch(x_word, e_word)
-        self._store.opa(x_word, e_word, self._opa_saturated)
+        decode = self._lossless and (self._transposes or len(x_word) > 1)
+        self._store.opa(x_word, e_word, self._opa_saturated, decode=decode)
 
     def crs(self) -> None:
         """See :meth:`golden.matrix.Matrix.crs`."""

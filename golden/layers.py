@@ -10,8 +10,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import numpy as np
+from numba import njit
 
-from golden.fixed import Ints, as_integers, round_shift, saturate
+from golden.fixed import Ints, as_integers, saturate
 from panther.arch.formats import TrainFormats
 
 LOG2_E = 47274
@@ -59,8 +60,9 @@ def relu_backward(e: Any, y: Any) -> Ints:
     return passed
 
 
-def exponential(gap: Any, fraction: int) -> Ints:
-    """``exp(-gap / 2**fraction)`` in Q1.15 for words ``gap`` of at least 0.
+@njit(cache=True)
+def exponential(gap: int, fraction: int) -> int:
+    """``exp(-gap / 2**fraction)`` in Q1.15 for a word ``gap`` of at least 0.
 
     With ``t = round_shift(gap * 47274, fraction + 7)``, the exponent to base 2 in units of 1/256,
     the result is ``round_shift(EXP2[t mod 256], t div 256)``, and 0 where ``t div 256`` is above
@@ -68,22 +70,41 @@ def exponential(gap: Any, fraction: int) -> Ints:
 
     Parameters
     ----------
-    gap : array_like of int, any shape
-        Distances below the greatest logit, at most 2**32.
+    gap : int
+        Distance below the greatest logit, at most 2**32.
     fraction : int
-        Fraction bits of the words.
+        Fraction bits of the word, at least -7.
 
     Returns
     -------
-    ndarray of int64, shape of ``gap``, values 0 to 32768
+    int
+        0 to 32768.
     """
-    product = np.asarray(gap, np.int64) * LOG2_E
-    drop = fraction + 15 - EXP2_INDEX_BITS
-    scaled = round_shift(product, drop) if drop >= 0 else product << -drop
-    shift = np.minimum(scaled >> EXP2_INDEX_BITS, EXP2_FRACTION + 2)
-    mantissa = EXP2[scaled & ((1 << EXP2_INDEX_BITS) - 1)]
-    value: Ints = (mantissa + ((1 << shift) >> 1)) >> shift
+    drop = fraction + EXP2_FRACTION - EXP2_INDEX_BITS
+    scaled = (gap * LOG2_E + ((1 << drop) >> 1)) >> drop
+    shift = scaled >> EXP2_INDEX_BITS
+    if shift > EXP2_FRACTION + 1:
+        return 0
+    value: int = (EXP2[scaled & ((1 << EXP2_INDEX_BITS) - 1)] + ((1 << shift) >> 1)) >> shift
     return value
+
+
+@njit(cache=True)
+def _softmax_errors(
+    logits: Ints, labels: Ints, fraction: int, low: int, high: int, error_fraction: int, e: Ints
+) -> None:
+    """Steps 1 to 5 of :func:`softmax_error`; ``logits`` and ``e`` have the shape (examples, n)."""
+    for b in range(logits.shape[0]):
+        greatest, total = logits[b].max(), 0
+        for i in range(logits.shape[1]):
+            e[b, i] = exponential(greatest - logits[b, i], fraction)
+            total += e[b, i]
+        for i in range(logits.shape[1]):
+            e[b, i] = ((e[b, i] << error_fraction) + (total >> 1)) // total
+        e[b, labels[b]] -= 1 << error_fraction
+        for i in range(logits.shape[1]):
+            if (logits[b, i] >= high and e[b, i] < 0) or (logits[b, i] <= low and e[b, i] > 0):
+                e[b, i] = 0
 
 
 def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
@@ -124,14 +145,11 @@ def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
         bad = right[(right < 0) | (right >= classes)].flat[0]
         raise ValueError(f"Label must be in the range [0, {classes - 1}], not {bad}")
     act, err = formats.activation, formats.error
-    u = exponential(y.max(axis=-1, keepdims=True) - y, act.fraction)
-    s = u.sum(axis=-1, keepdims=True)
-    e = ((u << err.fraction) + (s >> 1)) // s
-    e -= (np.arange(classes) == right[..., np.newaxis]).astype(np.int64) << err.fraction
-    e = saturate(e, err.bits)
-    outward = ((y >= act.high) & (e < 0)) | ((y <= act.low) & (e > 0))
-    e[outward] = 0
-    return e
+    flat = np.ascontiguousarray(y).reshape(-1, classes)
+    right = np.ascontiguousarray(np.broadcast_to(right, y.shape[:-1])).reshape(-1)
+    e = np.empty_like(flat)
+    _softmax_errors(flat, right, act.fraction, act.low, act.high, err.fraction, e)
+    return saturate(e, err.bits).reshape(y.shape)
 
 
 @dataclass(frozen=True)
@@ -189,5 +207,15 @@ def scale_error(e: Any, rate: Rate, formats: TrainFormats) -> Ints:
     ndarray of int64, shape of ``e``
         Update words.
     """
-    product = -np.asarray(e, np.int64) * rate.multiplier
-    return saturate(round_shift(product, rate.shift), formats.update.bits)
+    errors = np.ascontiguousarray(e, np.int64)
+    scaled = np.empty_like(errors)
+    high = formats.update.high
+    _scale(errors.reshape(-1), rate.multiplier, rate.shift, high, scaled.reshape(-1))
+    return scaled
+
+
+@njit(cache=True)
+def _scale(e: Ints, multiplier: int, shift: int, high: int, scaled: Ints) -> None:
+    half = (1 << shift) >> 1
+    for i in range(e.size):
+        scaled[i] = min(max((half - e[i] * multiplier) >> shift, -high - 1), high)

@@ -10,10 +10,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from golden.kernels.vector import LOST, pulse3, pulse4
+from golden.kernels.product import add_words
+from golden.kernels.vector import LOST, pulse3, pulse4, sum_four, sum_one
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Reals = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Halves = NDArray[np.uint16]
@@ -28,6 +30,8 @@ BATCH_COLUMNS = 128
 """Columns of a block of the OPA of many examples: its cells stay there as well."""
 READ_COLUMNS = 128
 """Columns of a block of the converter kernel."""
+READS = 2047
+"""Readings whose lost conversions, at most 16 each, a 16-bit counter holds."""
 
 _U8 = np.uint8
 _U16 = np.uint16
@@ -64,10 +68,46 @@ def _decode_row(words: Words, offset: int, weights: Reals) -> None:
 
 
 @njit(cache=True)
-def decode(words: Words, offset: int, weights: Reals) -> None:
-    """Weights of cells: ``_fold(word) - offset``; both arrays have the shape (rows, columns)."""
+def refresh(words: Words, offset: int, stale: Flags, weights: Reals) -> None:
+    """Decode the rows marked in ``stale``, of shape (rows,), and clear the marks.
+
+    A weight is ``_fold(word) - offset``; words and weights have the shape (rows, columns).
+    """
     for r in range(words.shape[0]):
-        _decode_row(words[r], offset, weights[r])
+        if stale[r]:
+            _decode_row(words[r], offset, weights[r])
+            stale[r] = False
+
+
+@njit(cache=True)
+def product(
+    words: Words, x: Ints, offset: int, tile: int, shift: int, bits: int, y: Ints, counts: Ints
+) -> None:
+    """:func:`golden.kernels.product.mvm_one` on words, decoded on the way."""
+    columns = words.shape[1]
+    zero = np.float64(offset)
+    total = np.empty(columns)
+    rows = np.empty(tile, np.int64)
+    for start in range(0, x.size, tile):
+        used = 0
+        for r in range(start, min(start + tile, x.size)):
+            if x[r] != 0:
+                rows[used] = r
+                used += 1
+        total[:] = 0.0
+        i = 0
+        while i + 2 <= used:
+            w0, w1 = words[rows[i]], words[rows[i + 1]]
+            x0, x1 = np.float64(x[rows[i]]), np.float64(x[rows[i + 1]])
+            for c in range(columns):
+                v0, v1 = np.float64(_fold(w0[c])), np.float64(_fold(w1[c]))
+                total[c] += x0 * (v0 - zero) + x1 * (v1 - zero)
+            i += 2
+        if i < used:
+            w0, x0 = words[rows[i]], np.float64(x[rows[i]])
+            for c in range(columns):
+                total[c] += x0 * (np.float64(_fold(w0[c])) - zero)
+        add_words(total, shift, bits, y, counts)
 
 
 @njit(cache=True)
@@ -121,9 +161,10 @@ def _flush(lost: Bytes, saturated: Ints) -> None:
 
 @njit(cache=True)
 def opa(
-    words: Words, x: Ints, e: Ints, limit: Word, offset: int, weights: Reals, saturated: Ints
-) -> None:
-    """Outer products of a batch, one example after another, and the weights they lead to.
+    words: Words, x: Ints, e: Ints, limit: Word, offset: int, decode: bool, stale: Flags,
+    weights: Reals, saturated: Ints,
+) -> None:  # fmt: skip
+    """Outer products of a batch, one example after another.
 
     Parameters
     ----------
@@ -133,9 +174,12 @@ def opa(
     limit : uint64
         The greatest byte of every slice.
     offset : int
-        See :func:`decode`.
+        See :func:`refresh`.
+    decode : bool
+        Whether to bring the weights up to date while their words are at hand.
+    stale : ndarray of bool, shape (rows,)
+        Otherwise the rows that change are marked.
     weights : ndarray of float64, shape (rows, columns)
-        Kept equal to the decoded cells.
     saturated : ndarray of int64, shape (8,)
         Grows by the cells of each slice that saturate.
     """
@@ -178,7 +222,9 @@ def opa(
                 else:
                     t3 = tables + (48 + (v >> 12)) * used
                     pulse4(row, signed, counters, t0, t1, t2, t3, used)
-                if alone:
+                if not decode:
+                    stale[r] = True
+                elif alone:
                     _decode_row(words[r, start:stop], offset, weights[r, start:stop])
                 pulses += 1
                 if pulses == rows_of_counters:
@@ -188,7 +234,8 @@ def opa(
         if not alone:
             for r in range(rows):
                 _copy(block[r], words[r, start:stop])
-                _decode_row(block[r], offset, weights[r, start:stop])
+                if decode:
+                    _decode_row(block[r], offset, weights[r, start:stop])
 
 
 @njit(cache=True)
@@ -208,7 +255,7 @@ def _resolve_row(words: Words, offset: int, base: Word, low: int, high: int) -> 
 
 @njit(cache=True)
 def crs(
-    words: Words, limit: Bytes, offset: int, base: Word, top: Ints, weights: Reals, at_limit: Ints
+    words: Words, limit: Bytes, offset: int, base: Word, top: Ints, stale: Flags, at_limit: Ints
 ) -> int:
     """Resolve the carries: decode every weight, and spread its nibbles over the slices again.
 
@@ -218,13 +265,13 @@ def crs(
     limit : ndarray of uint8, shape (8,)
         The greatest byte of each slice.
     offset : int
-        See :func:`decode`.
+        See :func:`refresh`.
     base : uint64
         Byte of each slice but the top one for the digit -8.
     top : ndarray of int64, shape (2,)
         Range of the top slice's cells.
-    weights : ndarray of float64, shape (rows, columns)
-        Kept equal to the decoded cells.
+    stale : ndarray of bool, shape (rows,)
+        The rows whose weights change are marked.
     at_limit : ndarray of int64, shape (8,)
         Grows by the cells of each slice found at either end of their range.
 
@@ -249,83 +296,63 @@ def crs(
             _flush(found, at_limit)
         lost = _resolve_row(words[r], offset, base, low, high)
         if lost:
-            _decode_row(words[r], offset, weights[r])
+            stale[r] = True
             saturated += lost
     _flush(found, at_limit)
     return saturated
 
 
 @njit(cache=True)
-def _sum_rows(cells: Bytes, rows: Ints, used: int, group: int, sums: Halves) -> None:
-    """Sum the bytes of the listed rows; with ``group`` 4, four of them fit a byte."""
-    sums[:] = 0
-    i = 0
-    while i + 8 <= used:
-        r0, r1, r2, r3 = _U64(rows[i]), _U64(rows[i + 1]), _U64(rows[i + 2]), _U64(rows[i + 3])
-        i += 4
-        r4, r5, r6, r7 = _U64(rows[i]), _U64(rows[i + 1]), _U64(rows[i + 2]), _U64(rows[i + 3])
-        i += 4
-        if group == 4:
-            for j in range(sums.size):
-                low = _U8(cells[r0, j] + cells[r1, j] + cells[r2, j] + cells[r3, j])
-                high = _U8(cells[r4, j] + cells[r5, j] + cells[r6, j] + cells[r7, j])
-                sums[j] = _U16(sums[j] + _U16(low) + _U16(high))
-        else:
-            for j in range(sums.size):
-                left = _U16(cells[r0, j] + cells[r1, j] + cells[r2, j] + cells[r3, j])
-                right = _U16(cells[r4, j] + cells[r5, j] + cells[r6, j] + cells[r7, j])
-                sums[j] = _U16(sums[j] + left + right)
-    while i < used:
-        r0 = _U64(rows[i])
-        for j in range(sums.size):
-            sums[j] = _U16(sums[j] + _U16(cells[r0, j]))
-        i += 1
+def _convert(
+    sums: Halves, driven: int, adc: Adc, stepless: bool, run: int, is_sign: bool, total: Counts,
+    lost: Adc,
+) -> None:  # fmt: skip
+    """Digitise the sums of ``driven`` rows and add the codes of ``run`` bit steps to ``total``.
 
-
-@njit(cache=True)
-def _convert(sums: Halves, driven: int, adc: Adc, stepless: bool, codes: Adc, over: Adc) -> None:
-    """Codes of the sums of ``driven`` rows; ``over`` is not 0 where a sum was out of range.
-
-    A sum without the offsets of its bytes fits 16 bits, so wrapping arithmetic gives it.
+    A sum without the offsets of its bytes fits 16 bits, so wrapping arithmetic gives it. ``lost``
+    grows by the conversions whose sum was out of range.
     """
     half, step, low, high = adc[0], adc[1], adc[2], adc[3]
-    count = _I16(driven)
+    count, times = _I16(driven), _I16(run)
+    weight = np.int32(1 << run)
+    factor = np.int32(-1) if is_sign else np.int32(weight - 1)
     if stepless:
-        for i in range(sums.size):
-            total = _I16(_I16(sums[i]) - _I16(count * half[i]))
-            code = total if total < high[i] else high[i]
+        for i in range(total.size):
+            exact = _I16(_I16(sums[i]) - _I16(count * half[i]))
+            code = exact if exact < high[i] else high[i]
             code = code if code > low[i] else low[i]
-            over[i] = _I16(code != total)
-            codes[i] = code
+            lost[i] = _I16(lost[i] + (times if code != exact else _I16(0)))
+            moved = np.int32(factor * np.int32(code))
+            total[i] = np.int32(np.int32(weight * total[i]) + moved)
     else:
-        for i in range(sums.size):
-            total = _I16(_I16(sums[i]) - _I16(count * half[i]))
+        for i in range(total.size):
+            exact = _I16(_I16(sums[i]) - _I16(count * half[i]))
             if step[i] > 0:
-                total = _I16((total >> step[i]) + ((total >> (step[i] - 1)) & 1))
-            code = total if total < high[i] else high[i]
+                exact = _I16((exact >> step[i]) + ((exact >> (step[i] - 1)) & 1))
+            code = exact if exact < high[i] else high[i]
             code = code if code > low[i] else low[i]
-            over[i] = _I16(code != total)
-            codes[i] = code
+            lost[i] = _I16(lost[i] + (times if code != exact else _I16(0)))
+            moved = np.int32(factor * np.int32(code))
+            total[i] = np.int32(np.int32(weight * total[i]) + moved)
 
 
 @njit(cache=True)
-def _read(cells: Bytes, x: Ints, bits: int, adc: Adc, group: int, lost: Counts) -> Ints:
+def _read(block: Words, lines: int, x: Ints, bits: int, adc: Adc, group: int, lost: Adc) -> Ints:
     """Sums over slices and steps of one tile, one example and some columns.
 
     Bit steps go from the sign down. A run of ``n`` steps that drive the same rows has the same
     codes ``c`` in all of them; a slice's sum ``h`` becomes ``2**n * h + (2**n - 1) * c``, or
     ``-c`` if the run begins with the sign step. ``adc`` has a row for each of: offset of a cell's
-    byte, binary logarithm of the step, least and greatest code.
+    byte, binary logarithm of the step, least and greatest code. ``block`` has a row of zeros
+    after its ``lines`` rows.
     """
-    size = cells.shape[1]
+    size = 8 * block.shape[1]
     stepless = not adc[1, :8].any()
     sums = np.empty(size, np.uint16)
-    codes = np.empty(size, np.int16)
-    over = np.empty(size, np.int16)
     total = np.zeros(size, np.int32)
-    rows = np.empty(x.size, np.int64)
+    rows = np.empty(lines + 4, np.int64)
     changes = np.int64(0)
-    for r in range(x.size):
+    for r in range(lines):
         changes |= x[r] ^ (x[r] >> 1)
     step = bits
     while step > 0:
@@ -335,21 +362,16 @@ def _read(cells: Bytes, x: Ints, bits: int, adc: Adc, group: int, lost: Counts) 
         is_sign = step == bits
         step -= run
         used = 0
-        for r in range(x.size):
-            rows[used] = r
+        for r in range(lines):
+            rows[used] = r * size
             used += (x[r] >> step) & 1
-        weight, times = np.int32(1 << run), np.int32(run)
-        if used == 0:
-            for i in range(size):
-                total[i] = np.int32(total[i] * weight)
-            continue
-        _sum_rows(cells, rows, used, group, sums)
-        _convert(sums, used, adc, stepless, codes, over)
-        factor = np.int32(-1) if is_sign else np.int32(weight - 1)
-        for i in range(size):
-            lost[i] = np.int32(lost[i] + np.int32(times * over[i]))
-            moved = np.int32(factor * np.int32(codes[i]))
-            total[i] = np.int32(np.int32(weight * total[i]) + moved)
+        rows[used : used + 3] = lines * size
+        listed = (used + 3) & -4
+        if group == 4:
+            sum_four(block.ctypes.data, rows.ctypes.data, listed, sums.ctypes.data, size)
+        else:
+            sum_one(block.ctypes.data, rows.ctypes.data, listed, sums.ctypes.data, size)
+        _convert(sums, used, adc, stepless, run, is_sign, total, lost)
     shifts = adc[1, :8].astype(np.int64)
     y = np.empty(size // 8, np.int64)
     for c in range(y.size):
@@ -387,6 +409,13 @@ def _transpose(words: Words, turned: Words) -> None:
 
 
 @njit(cache=True)
+def _empty(lost: Adc, clipped: Ints) -> None:
+    for i in range(lost.size):
+        clipped[i & 7] += lost[i]
+        lost[i] = 0
+
+
+@njit(cache=True)
 def mvm(
     words: Words, x: Ints, tile: int, adc: Adc, group: int, bits: int, shift: int, y: Ints,
     clipped: Ints, counts: Ints,
@@ -397,21 +426,25 @@ def mvm(
     ``adc`` is as in :func:`_read`, for ``READ_COLUMNS`` columns.
     """
     rows, columns = words.shape
-    lost = np.zeros(8 * READ_COLUMNS, np.int32)
-    scratch = np.empty(tile * READ_COLUMNS, np.uint64)
+    lost = np.zeros(8 * READ_COLUMNS, np.int16)
+    reads = 0
+    scratch = np.empty((tile + 1) * READ_COLUMNS, np.uint64)
     for first in range(0, rows, tile):
         last = min(rows, first + tile)
         for start in range(0, columns, READ_COLUMNS):
             stop = min(columns, start + READ_COLUMNS)
-            block = scratch[: (last - first) * (stop - start)].reshape(last - first, stop - start)
-            for r in range(last - first):
+            lines, width = last - first, stop - start
+            block = scratch[: (lines + 1) * width].reshape(lines + 1, width)
+            block[lines] = _U64(0)
+            for r in range(lines):
                 _copy(words[first + r, start:stop], block[r])
-            cells = block.view(np.uint8)
             for b in range(x.shape[0]):
-                total = _read(cells, x[b, first:last], bits, adc, group, lost)
+                total = _read(block, lines, x[b, first:last], bits, adc, group, lost)
                 _add(total, shift, bits, y[b, start:stop], counts)
-    for i in range(lost.size):
-        clipped[i & 7] += lost[i]
+                reads += 1
+                if reads % READS == 0:
+                    _empty(lost, clipped)
+    _empty(lost, clipped)
 
 
 @njit(cache=True)
@@ -424,17 +457,21 @@ def mtvm(
     Every block of a tile is transposed once, for all examples.
     """
     rows, columns = words.shape
-    lost = np.zeros(8 * READ_COLUMNS, np.int32)
-    scratch = np.empty(tile * READ_COLUMNS, np.uint64)
+    lost = np.zeros(8 * READ_COLUMNS, np.int16)
+    reads = 0
+    scratch = np.empty((tile + 1) * READ_COLUMNS, np.uint64)
     for start in range(0, rows, READ_COLUMNS):
         stop = min(rows, start + READ_COLUMNS)
         for first in range(0, columns, tile):
             last = min(columns, first + tile)
-            block = scratch[: (last - first) * (stop - start)].reshape(last - first, stop - start)
+            lines, width = last - first, stop - start
+            block = scratch[: (lines + 1) * width].reshape(lines + 1, width)
+            block[lines] = _U64(0)
             _transpose(words[start:stop, first:last], block)
-            cells = block.view(np.uint8)
             for b in range(e.shape[0]):
-                total = _read(cells, e[b, first:last], bits, adc, group, lost)
+                total = _read(block, lines, e[b, first:last], bits, adc, group, lost)
                 _add(total, shift, bits, y[b, start:stop], counts)
-    for i in range(lost.size):
-        clipped[i & 7] += lost[i]
+                reads += 1
+                if reads % READS == 0:
+                    _empty(lost, clipped)
+    _empty(lost, clipped)

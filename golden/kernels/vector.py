@@ -1,10 +1,11 @@
-"""The innermost loop of the packed OPA, as explicit vector code for any processor.
+"""The innermost loops of the packed kernels, as explicit vector code for any processor.
 
-The compiler would vectorise the plain loop as well, but guards every row with a dozen overlap
-checks and keeps the counts of saturated cells in memory; this one takes half the time.
+The compiler would vectorise the plain loops as well, but guards each with a dozen overlap checks
+and keeps counts and sums in memory; these take half the time. Arguments are addresses and sizes
+in bytes; a row has a multiple of eight bytes, one word a weight.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from numba import types
@@ -15,70 +16,128 @@ LANES = (64, 8)
 """Bytes of a vector of the main loop, and of the rest: one weight at a time."""
 
 LOST = sum(LANES)
-"""Bytes of the counters, lane by lane; the slice of byte ``i`` is ``i mod 8``."""
+"""Bytes of the counters of a pulse, lane by lane; the slice of byte ``i`` is ``i mod 8``."""
 
 _tools: Any = cgutils
 _ir = _tools.ir
+_intrinsic: Any = intrinsic
+_I8, _I16, _INTP = _ir.IntType(8), _ir.IntType(16), _ir.IntType(64)
 
 
-def _pulse(tables: int) -> Any:
-    """The intrinsic that adds up ``tables`` tables.
+def _vectors(lanes: int, builder: Any) -> tuple[Any, Callable[..., Any], Callable[..., None]]:
+    """A vector of bytes, and how to load and to store one at an address."""
+    vector = _ir.VectorType(_I8, lanes)
 
-    Its arguments are addresses: of a row's cells, of the masks, of the counters, of the rows of
-    the tables; the last is the number of bytes, a multiple of eight. With ``move`` the sum of the
-    tables and ``room = cell ^ mask``, every byte becomes ``max(room - move, 0) ^ mask``, and a
-    counter grows where ``move > room``.
+    def load(address: Any, offset: Any) -> Any:
+        place = builder.inttoptr(builder.add(address, offset), vector.as_pointer())
+        return builder.load(place, align=1)
+
+    def store(value: Any, address: Any, offset: Any) -> None:
+        place = builder.inttoptr(builder.add(address, offset), value.type.as_pointer())
+        builder.store(value, place, align=1)
+
+    return vector, load, store
+
+
+def _parts(
+    builder: Any, size: Any, widths: tuple[int, ...] = LANES
+) -> Iterator[tuple[int, Any, Any]]:
+    """Lanes, first and last byte of the main loop and of the rest."""
+    first = _INTP(0)
+    for lanes in widths:
+        last = builder.and_(size, _INTP(-lanes))
+        yield lanes, first, last
+        first = last
+
+
+def _pulse(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    """Pulses of one row.
+
+    With ``move`` the sum of the tables and ``room = cell ^ mask``, every byte becomes
+    ``max(room - move, 0) ^ mask``, and a counter grows where ``move > room``.
     """
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        cells, masks, counters, *rows, size = arguments
-        intp, byte = size.type, _ir.IntType(8)
-        done = intp(0)
-        first = 0
-        for lanes in LANES:
-            vector = _ir.VectorType(byte, lanes)
-
-            def at(address: Any, offset: Any, vector: Any = vector) -> Any:
-                return builder.inttoptr(builder.add(address, offset), vector.as_pointer())
-
-            def load(address: Any, offset: Any, at: Callable[..., Any] = at) -> Any:
-                return builder.load(at(address, offset), align=1)
-
-            count = _tools.alloca_once_value(builder, load(counters, intp(first)))
-            stop = builder.and_(size, intp(-lanes))
-            with _tools.for_range_slice(builder, done, stop, intp(lanes)) as (offset, _):
-                move = load(rows[0], offset)
-                for row in rows[1:]:
-                    move = builder.add(move, load(row, offset))
-                mask = load(masks, offset)
-                room = builder.xor(load(cells, offset), mask)
-                over = builder.icmp_unsigned(">", move, room)
-                left = builder.select(over, vector(None), builder.sub(room, move))
-                builder.store(builder.xor(left, mask), at(cells, offset), align=1)
-                grown = builder.add(builder.load(count), builder.zext(over, vector))
-                builder.store(grown, count)
-            builder.store(builder.load(count), at(counters, intp(first)), align=1)
-            done, first = stop, first + lanes
-        return _context.get_dummy_value()
-
-    signature = types.void(*[types.intp] * (tables + 4))
-
-    if tables == 3:
-
-        @intrinsic
-        def pulse3(_typing, cells, masks, counters, t0, t1, t2, size):  # type: ignore[no-untyped-def]
-            return signature, generate
-
-        return pulse3
-
-    @intrinsic
-    def pulse4(_typing, cells, masks, counters, t0, t1, t2, t3, size):  # type: ignore[no-untyped-def]
-        return signature, generate
-
-    return pulse4
+    cells, masks, counters, *rows, size = arguments
+    counter = 0
+    for lanes, first, last in _parts(builder, size):
+        vector, load, store = _vectors(lanes, builder)
+        count = _tools.alloca_once_value(builder, load(counters, _INTP(counter)))
+        with _tools.for_range_slice(builder, first, last, _INTP(lanes)) as (offset, _):
+            move = load(rows[0], offset)
+            for row in rows[1:]:
+                move = builder.add(move, load(row, offset))
+            mask = load(masks, offset)
+            room = builder.xor(load(cells, offset), mask)
+            over = builder.icmp_unsigned(">", move, room)
+            left = builder.select(over, vector(None), builder.sub(room, move))
+            store(builder.xor(left, mask), cells, offset)
+            builder.store(builder.add(builder.load(count), builder.zext(over, vector)), count)
+        store(builder.load(count), counters, _INTP(counter))
+        counter += lanes
+    return context.get_dummy_value()
 
 
-pulse3 = _pulse(3)
-"""For inputs below 4096: the top nibble adds nothing."""
-pulse4 = _pulse(4)
-"""For any input."""
+def _sum(group: int) -> Callable[..., Any]:
+    """Generator of a sum of rows of which ``group`` fit a byte."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        cells, rows, count, sums, size = arguments
+        list_type = _INTP.as_pointer()
+        for lanes, first, last in _parts(builder, size, (256, *LANES)):
+            _, load, store = _vectors(lanes, builder)
+            wide = _ir.VectorType(_I16, lanes)
+            with _tools.for_range_slice(builder, first, last, _INTP(lanes)) as (offset, _):
+                column = builder.add(cells, offset)
+                total = _tools.alloca_once_value(builder, wide(None))
+                builder.store(wide(None), total)
+                with _tools.for_range_slice(builder, _INTP(0), count, _INTP(4)) as (i, _):
+                    loaded = []
+                    for n in range(4):
+                        place = builder.add(rows, builder.mul(builder.add(i, _INTP(n)), _INTP(8)))
+                        row = builder.load(builder.inttoptr(place, list_type))
+                        loaded.append(load(column, row))
+                    while len(loaded) > 4 // group:
+                        pairs = zip(loaded[::2], loaded[1::2], strict=True)
+                        loaded = [builder.add(left, right) for left, right in pairs]
+                    grown = builder.load(total)
+                    for part in loaded:
+                        grown = builder.add(grown, builder.zext(part, wide))
+                    builder.store(grown, total)
+                store(builder.load(total), sums, builder.mul(offset, _INTP(2)))
+        return context.get_dummy_value()
+
+    return generate
+
+
+def _pulse3(
+    _typing: Any, cells: Any, masks: Any, counters: Any, t0: Any, t1: Any, t2: Any, size: Any
+) -> Any:
+    return types.void(*[types.intp] * 7), _pulse
+
+
+def _pulse4(
+    _typing: Any, cells: Any, masks: Any, counters: Any, t0: Any, t1: Any, t2: Any, t3: Any,
+    size: Any,
+) -> Any:  # fmt: skip
+    return types.void(*[types.intp] * 8), _pulse
+
+
+def _sum_four(_typing: Any, cells: Any, rows: Any, count: Any, sums: Any, size: Any) -> Any:
+    return types.void(*[types.intp] * 5), _sum(4)
+
+
+def _sum_one(_typing: Any, cells: Any, rows: Any, count: Any, sums: Any, size: Any) -> Any:
+    return types.void(*[types.intp] * 5), _sum(1)
+
+
+pulse3 = _intrinsic(_pulse3)
+"""Pulses of one row whose input is below 4096: the top nibble adds nothing."""
+
+pulse4 = _intrinsic(_pulse4)
+"""Pulses of one row."""
+
+sum_four = _intrinsic(_sum_four)
+"""Sums of ``count`` rows, a multiple of four, as 16-bit numbers; any four fit a byte. ``rows`` is
+the address of the rows' offsets from ``cells``, as 64-bit numbers."""
+
+sum_one = _intrinsic(_sum_one)
+"""``sum_four`` for any bytes."""

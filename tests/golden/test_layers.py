@@ -39,14 +39,14 @@ def test_exponential_table_is_the_rounded_power_of_two():
 
 @pytest.mark.parametrize("fraction", [0, 4, 10, 15])
 def test_exponential_follows_the_real_one(fraction):
-    gap = np.arange(0, min(20 << fraction, 65536))
-    assert np.abs(exponential(gap, fraction) - 32768 * np.exp(-gap / 2.0**fraction)).max() < 60
+    for gap in range(0, min(20 << fraction, 65536), 7):
+        assert abs(exponential(gap, fraction) - 32768 * math.exp(-gap / 2.0**fraction)) < 60
 
 
 def test_exponential_to_the_bit():
     # 1.0 in Q5.10: t = (1024 * 47274 + 2**16) >> 17 = 369; EXP2[113] = 24131; >> 1, rounded
     assert EXP2[113] == 24131
-    assert exponential([0, 1024, 65535], 10).tolist() == [32768, 12066, 0]
+    assert [exponential(gap, 10) for gap in (0, 1024, 65535)] == [32768, 12066, 0]
 
 
 @given(

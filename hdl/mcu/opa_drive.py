@@ -68,7 +68,8 @@ class OpaDrive(wiring.Component):
         timer = Signal(range(params.timing.pulse_cycles))
         row_negative, column_negative = phase[1], phase[0]
         running = Signal()
-        m.d.comb += self.busy.eq(running | self.pulse | (timer != 0))
+        driving = Signal()
+        m.d.comb += self.busy.eq(running | driving)
         m.d.sync += self.pulse.eq(0)
         with m.If(self.start):
             m.d.sync += [running.eq(1), step.eq(0), phase.eq(0), timer.eq(0)]
@@ -77,6 +78,7 @@ class OpaDrive(wiring.Component):
         with m.Elif(running):
             m.d.sync += [
                 self.pulse.eq(1),
+                driving.eq(1),
                 self.row_negative.eq(row_negative),
                 self.column_negative.eq(column_negative),
                 self.column_drive.eq(self.i_column_negative ^ ~column_negative.replicate(columns)),
@@ -97,5 +99,5 @@ class OpaDrive(wiring.Component):
                 with m.If(step == params.operand_bits - 1):
                     m.d.sync += running.eq(0)
         with m.Else():
-            m.d.sync += [self.row_drive.eq(0), self.column_drive.eq(0)]
+            m.d.sync += [driving.eq(0), self.row_drive.eq(0), self.column_drive.eq(0)]
         return m

@@ -75,6 +75,14 @@ class RowBuffer(wiring.Component):
         # one memory a lane, so the core can write a single column of a group
         reading, taking = Signal(), Signal()
         lane_read = Signal(range(lanes))
+        # the array may read while cells wait for the core, so they are kept from their second cycle
+        fresh = Signal()
+        kept = Signal(cells)
+        m.d.sync += fresh.eq(reading)
+        with m.If(fresh):
+            m.d.sync += kept.eq(self.o_read.payload)
+        with m.Else():
+            m.d.comb += self.o_read.payload.eq(kept)
         m.d.comb += [
             self.i_write.ready.eq(~self.locked),
             self.i_read.ready.eq(~self.locked & (~self.o_read.valid | self.o_read.ready)),
@@ -115,6 +123,6 @@ class RowBuffer(wiring.Component):
                 m.d.comb += read.addr.eq(self.load_group)
             with m.Else():
                 m.d.comb += read.addr.eq(self.i_read.payload // lanes)
-            with m.If(lane_read == lane):
+            with m.If(fresh & (lane_read == lane)):
                 m.d.comb += self.o_read.payload.eq(data.View(cells, read.data))
         return m

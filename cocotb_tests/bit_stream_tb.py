@@ -1,4 +1,4 @@
-"""BitStream cycle by cycle: lines, strobes and the offer of every step, as the docstring has them."""
+"""BitStream cycle by cycle: the lines, strobes and offers of every step its docstring promises."""
 
 import random
 

@@ -1,0 +1,15 @@
+import pytest
+
+from cocotb_tests.designs import SETS, unit_design
+from hdl.mcu.opa_drive import OpaDrive
+
+CASES = [
+    *((name, "icarus") for name in ("TINY", "ODD", "LANES", "BINARY", "PARALLEL")),
+    ("LANES", "verilator"),
+]
+
+
+@pytest.mark.parametrize(("name", "simulator"), CASES)
+def test_pulses_add_the_outer_product(simulate, name, simulator):
+    design = unit_design(OpaDrive, SETS[name])
+    simulate(design, "opa_drive_tb", simulator, expected=2, variables={"PANTHER_SET": name})

@@ -1,0 +1,15 @@
+import pytest
+
+from cocotb_tests.designs import SETS, unit_design
+from hdl.mcu.slice_carry import SliceCarry
+
+CASES = [
+    *((name, "icarus") for name in ("SMALL", "LANES", "BINARY", "BYTE", "FINE", "SINGLE")),
+    ("BINARY", "verilator"),
+]
+
+
+@pytest.mark.parametrize(("name", "simulator"), CASES)
+def test_carries_match_golden(simulate, name, simulator):
+    design = unit_design(SliceCarry, SETS[name])
+    simulate(design, "slice_carry_tb", simulator, expected=2, variables={"PANTHER_SET": name})

@@ -1,0 +1,134 @@
+"""XbarOut against two vectors of plain integers, written while locked and read with pauses."""
+
+import random
+
+import cocotb
+from amaranth import signed
+from amaranth.lib import data
+from cocotb.triggers import FallingEdge, RisingEdge
+
+from cocotb_tests.compare import compare
+from cocotb_tests.designs import parameters
+from cocotb_tests.drivers import Pauses, corner, pack, start
+from cocotb_tests.pins import compare_pins, read
+from hdl.analog import groups
+from hdl.mcu.adc_control import tag_layout
+from panther.arch.mcu import OUT_BANK_BITS, OutBank
+
+CYCLES = 1200
+INPUTS = ("write", "write_bank", "write_tag", "write_word", "locked", "i__valid", "i__payload")
+
+
+class Bench:
+    """Writes line groups and asks for words, and knows what every pin must be in every cycle."""
+
+    def __init__(self, dut, rng: random.Random, pauses: str) -> None:
+        self.dut, self.rng = dut, rng
+        self.params = params = parameters()
+        self.source = Pauses(rng, 0.4 if pauses in ("source", "both") else 0.0)
+        self.sink = Pauses(rng, 0.4 if pauses in ("sink", "both") else 0.0)
+        self.lanes, self.groups = params.adc.per_slice, groups(params)
+        self.lines = {OutBank.MVM: params.columns, OutBank.MTVM: params.rows}
+        self.words = {bank: [[0] * self.lanes for _ in range(self.groups)] for bank in OutBank}
+        self.request: tuple[OutBank, int] | None = None
+        # the words one of which must be on the output; past the end any of the last group will do
+        self.waiting: list[int] | None = None
+        self.cycle = 0
+
+    def write(self, bank: OutBank, group: int) -> None:
+        """Store random words in this cycle."""
+        dut, rng, bits = self.dut, self.rng, self.params.operand_bits
+        half = 1 << (bits - 1)
+        words = [corner(rng, -half, half - 1) for _ in range(self.lanes)]
+        tag = {"index": group, "lanes": rng.getrandbits(self.lanes), "end": rng.randrange(2)}
+        dut.write.value, dut.write_bank.value = 1, bank
+        dut.write_tag.value = pack(tag_layout(self.params), tag)
+        dut.write_word.value = pack(data.ArrayLayout(signed(bits), self.lanes), words)
+        self.words[bank][group] = words
+
+    def next_request(self) -> tuple[OutBank, int]:
+        bank = OutBank(self.rng.randrange(2))
+        lines = self.lines[bank]
+        past = [index for index in (lines, lines + 1, 255) if lines <= index < 256]
+        if past and self.rng.random() < 0.15:
+            return bank, self.rng.choice(past)
+        return bank, self.rng.choice((0, lines - 1, self.rng.randrange(lines)))
+
+    async def tick(self, *, locked: int = 0, ask: bool = True) -> None:
+        """One cycle."""
+        dut, where = self.dut, f"cycle {self.cycle}"
+        if ask and self.request is None and not self.source:
+            self.request = self.next_request()
+        bank, index = self.request or self.next_request()
+        ready = not self.sink
+        dut.i__valid.value = self.request is not None
+        dut.i__payload.value = bank | index << OUT_BANK_BITS
+        dut.o__ready.value, dut.locked.value = ready, locked
+        await RisingEdge(dut.clk)
+        free = (self.waiting is None or ready) and not locked >> bank & 1
+        taken = free and self.request is not None
+        past = index >= self.lines[bank]
+        compare_pins(
+            "XbarOut",
+            where,
+            dut,
+            i__ready=free,
+            dropped=taken and past,
+            o__valid=self.waiting is not None,
+        )
+        if self.waiting is not None:
+            bits = self.params.operand_bits
+            rtl = read(dut.o__payload)
+            rtl -= rtl >> (bits - 1) << bits
+            golden = rtl if len(self.waiting) > 1 and rtl in self.waiting else self.waiting[0]
+            compare("XbarOut", f"{where}, word", golden, rtl)
+        if taken:
+            group = self.words[bank]
+            self.waiting = (
+                list(group[-1]) if past else [group[index // self.lanes][index % self.lanes]]
+            )
+            self.request = None
+        elif ready:
+            self.waiting = None
+        await FallingEdge(dut.clk)
+        dut.write.value = 0
+        self.cycle += 1
+
+    async def fill(self) -> None:
+        for bank in OutBank:
+            for group in range(self.groups):
+                self.write(bank, group)
+                await self.tick(locked=3, ask=False)
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["none", "source", "sink", "both"])
+async def words_written_are_read(dut, pauses):
+    rng = random.Random(cocotb.RANDOM_SEED)
+    bench = Bench(dut, rng, pauses)
+    await start(dut, *INPUTS, "o__ready")
+    await bench.fill()
+    locked = 0
+    for _ in range(CYCLES):
+        if rng.random() < 0.1:
+            locked = rng.choice((0, 0, 1, 2, 3))
+        # an operation writes the banks it has locked, while words read before may still wait
+        written = [bank for bank in OutBank if locked >> bank & 1]
+        if written and rng.random() < 0.6:
+            bench.write(rng.choice(written), rng.randrange(bench.groups))
+        await bench.tick(locked=locked)
+
+
+@cocotb.test()
+async def reset_drops_a_waiting_word(dut):
+    bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), "none")
+    await start(dut, *INPUTS, "o__ready")
+    await bench.fill()
+    for _ in range(5):
+        await bench.tick()
+    dut.rst.value, dut.i__valid.value, dut.o__ready.value = 1, 0, 0
+    await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    bench.waiting = None
+    for _ in range(20):
+        await bench.tick()

@@ -1,10 +1,12 @@
 """Fault drills: break one thing on the hardware's side and see that the comparison finds it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from models.analog.adc import Conversion
 from models.analog.array import IdealArray
+from panther.arch.params import McuParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,9 @@ class Flip:
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """One ADC code that reads 0: slice and line of the given conversion, counted from 0."""
+    """One ADC code that reads 0: the first one of its slice and line, from conversion ``event`` on,
+    that does not do so anyway.
+    """
 
     unit: int = 0
     slice: int = 0
@@ -42,6 +46,36 @@ Fault = Stuck | Flip | Drop
 KINDS: dict[str, type[Stuck] | type[Flip] | type[Drop]] = {
     "stuck": Stuck, "flip": Flip, "drop": Drop,
 }  # fmt: skip
+
+
+def check_fault(fault: Fault, params: McuParams, layers: Sequence[int]) -> None:
+    """Check that a fault hits a place the network uses.
+
+    Raises
+    ------
+    ValueError
+        If unit, slice, line, bit or value does not exist there.
+    """
+    _in_range("unit", fault.unit, 0, len(layers) - 2)
+    rows, columns = layers[fault.unit] + 1, layers[fault.unit + 1]
+    if isinstance(fault, Flip):
+        _in_range("row", fault.row, 0, rows - 1)
+        _in_range("bit", fault.bit, 0, params.operand_bits - 1)
+        _in_range("example", fault.example, 0, 2**31)
+        return
+    _in_range("slice", fault.slice, 0, params.slices.count - 1)
+    if isinstance(fault, Stuck):
+        _in_range("row", fault.row, 0, rows - 1)
+        _in_range("column", fault.column, 0, columns - 1)
+        _in_range("value", fault.value, *params.slices.cell_range(fault.slice))
+    else:
+        _in_range("line", fault.line, 0, columns - 1)
+        _in_range("event", fault.event, 0, 2**31)
+
+
+def _in_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"Fault's {name} must be in the range [{low}, {high}], not {value}")
 
 
 def parse_fault(text: str) -> Fault:
@@ -73,6 +107,7 @@ class FaultyArray:
     def __init__(self, array: IdealArray, fault: Stuck | Drop) -> None:
         self._array, self._fault = array, fault
         self._events = 0
+        self._dropped = False
         self._stick()
 
     @property
@@ -87,10 +122,13 @@ class FaultyArray:
     def convert(self, drive, *, transpose: bool, fine: bool) -> Conversion:
         conversion = self._array.convert(drive, transpose=transpose, fine=fine)
         if isinstance(self._fault, Drop):
-            if self._events == self._fault.event:
+            place = (self._fault.line, self._fault.slice)
+            due = not self._dropped and self._events >= self._fault.event
+            if due and conversion.code[place]:
                 code = conversion.code.copy()
-                code[self._fault.line, self._fault.slice] = 0
+                code[place] = 0
                 conversion = replace(conversion, code=code)
+                self._dropped = True
             self._events += 1
         return conversion
 

@@ -169,7 +169,7 @@ async def training_matches_golden(dut):
         await layer.load()
     first_cells = [layer.array.cells[:, : layer.rows, : layer.columns] for layer in layers]
     rate = learning_rate(config.lr, 1, formats)
-    resolutions = 0
+    resolutions, hits = 0, []
     count = len(data.train_x)
     progress = Path(PROGRESS)
     last_report = 0.0
@@ -182,6 +182,7 @@ async def training_matches_golden(dut):
             inputs.append(bias_row(relu(y) if n else y, formats))
             y = await layer.forward(inputs[-1], example)
             check(n, "MVM", layer.matrix.mvm_output[0], y)
+        hits.append(int(np.argmax(y)) == int(label))
         error = softmax_error(y, label, formats)
         due = False
         for n in reversed(range(len(layers))):
@@ -222,6 +223,7 @@ async def training_matches_golden(dut):
         "resolutions": resolutions,
         "compared": compared,
         "mismatches": 0,  # the first one ends the run
+        "hits": hits,
         "cycles": total_cycles,
         "cpu_seconds": cpu,
         "model_share": sum(layer.bridge.seconds for layer in layers) / cpu,

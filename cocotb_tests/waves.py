@@ -1,8 +1,50 @@
-"""Cut a window out of a waveform."""
+"""Short waveforms of what went wrong."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from panther import sim
+
 _UNITS_PER_NS = {"1ps": 1000, "10ps": 100, "100ps": 10, "1ns": 1}
+
+
+BEFORE_NS, AFTER_NS = 500, 50
+
+
+def divergence_waves(
+    design: sim.Design,
+    simulator: str,
+    module: str,
+    failure: str,
+    *,
+    seed: int,
+    expected: int,
+    variables: Mapping[str, str] | None,
+) -> Path | str:
+    """Run a failed simulation again with waveforms and keep the window before its divergence.
+
+    Returns
+    -------
+    Path or str
+        The waveform, or why there is none.
+    """
+    time = re.search(r"at (\d+) ns", failure)
+    if time is None:
+        return "none: the failure names no time"
+    try:
+        traced = sim.build(design, simulator, waves=True)
+        result = sim.run(
+            traced, module, seed=seed, expected=expected, variables=variables, timeout=600
+        )
+    except sim.SimulationError as error:
+        return f"none: {error}"
+    whole = result.path / "waves.vcd"
+    window = result.path / "divergence.vcd"
+    stop = int(time[1]) + AFTER_NS
+    cut_vcd(whole, window, start_ns=max(0, stop - AFTER_NS - BEFORE_NS), stop_ns=stop)
+    whole.unlink()
+    return window
 
 
 def cut_vcd(source: Path, target: Path, *, start_ns: int, stop_ns: int) -> None:

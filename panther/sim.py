@@ -290,6 +290,8 @@ def run(
         "COCOTB_RESULTS_FILE": str(results),
         "COCOTB_RANDOM_SEED": str(seed),
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        # pytest's rewriting would compile every imported library anew, seconds in every run
+        "COCOTB_REWRITE_ASSERTION_FILES": "*_tb.py",
         "COCOTB_LOG_LEVEL": os.environ.get("COCOTB_LOG_LEVEL", "INFO"),
         "TOPLEVEL_LANG": "verilog",
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",

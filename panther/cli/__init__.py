@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
+from panther.cli.demo import demo
 from panther.cli.doctor import doctor
 from panther.cli.errors import UserError
 from panther.cli.presets import presets
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (doctor, presets, regress, verilog)
+COMMANDS = (demo, doctor, presets, regress, verilog)
 for command in COMMANDS:
     app.command()(command)
 

@@ -1,0 +1,226 @@
+"""``panther demo``: train a network on handwritten digits in RTL, golden in step."""
+
+import json
+import shutil
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panther.cli.errors import UserError
+from panther.cli.output import replacing
+from panther.tools import ToolError, require_simulator
+
+if TYPE_CHECKING:
+    from cocotb_tests.training import Run
+    from panther.sim import Result
+
+TESTBENCH = "cocotb_tests.training_tb"
+ICARUS_EXAMPLES = 20
+SEEDS = 5
+EPOCHS = 10
+TIMEOUT_SECONDS = 3600
+
+
+def demo(
+    examples: Annotated[int, typer.Option(min=1, help="Training examples under Verilator.")] = 500,
+    sim: Annotated[
+        str,
+        typer.Option(help=f"verilator, icarus or all; Icarus trains {ICARUS_EXAMPLES} at most."),
+    ] = "all",
+    crs_period: Annotated[int, typer.Option(min=1, help="OPAs of a unit between two CRS.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="First weights and order of examples.")] = 0,
+    inject: Annotated[
+        str,
+        typer.Option(
+            metavar="FAULT",
+            help="Fault drill: stuck:unit=1,slice=3,row=7,column=2,value=5 | "
+            "flip:row=20,bit=9,example=2 | drop:slice=4,line=4,event=100. Must end in a failure.",
+        ),
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of results and picture; default: runs/demo.")
+    ] = None,
+) -> None:
+    """Train an MLP 64-32-10 on digits in RTL and compare every integer with the golden model."""
+    from rich.console import Console
+
+    from cocotb_tests.designs import mcu_bench
+    from cocotb_tests.faults import check_fault, parse_fault
+    from cocotb_tests.training import Run
+    from panther.sim import ROOT, SIMULATORS, Result, SimulationError
+
+    if sim not in (*SIMULATORS, "all"):
+        raise UserError(f"Simulator must be one of {', '.join(SIMULATORS)}, all, not {sim!r}")
+    run = Run(examples=examples, crs_period=crs_period, seed=seed, fault=inject)
+    params = run.config().params
+    if inject:
+        try:
+            check_fault(parse_fault(inject), params, run.layers)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    folder = output or ROOT / "runs" / "demo"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Output folder {folder} cannot be made: {error.strerror}") from error
+    console = Console(highlight=False)
+
+    wanted = SIMULATORS if sim == "all" else (sim,)
+    runs: dict[str, Run] = {}
+    for name in sorted(wanted, reverse=True):
+        try:
+            require_simulator(name)
+        except ToolError as error:
+            if sim != "all" or name == "verilator":
+                raise
+            console.print(f"[bold yellow]{name} NOT RUN[/]: {error}")
+            continue
+        limit = ICARUS_EXAMPLES if name == "icarus" and sim == "all" else examples
+        runs[name] = replace(run, examples=min(examples, limit))
+
+    design = mcu_bench(params, units=len(run.layers) - 1)
+    results: dict[str, Result] = _simulate(design, runs, console)
+    failed = False
+    for name, result in results.items():
+        for outcome in result.failures:
+            failed = True
+            _report(design, name, runs[name], outcome.failure, result, console)
+    if failed:
+        raise typer.Exit(1)
+    measured = {
+        name: json.loads((result.path / "result.json").read_text())
+        for name, result in results.items()
+    }
+    if inject:
+        raise SimulationError(f"Fault {inject} must be seen, but every integer was equal")
+
+    reference = _train_on(run, console)
+    from panther.cli import demo_report
+
+    rows = demo_report.summary(measured, reference)
+    with replacing(folder / "demo.json") as path:
+        path.write_text(json.dumps({"rtl": measured, "training": reference}, indent=1))
+    with replacing(folder / "summary.txt") as path:
+        path.write_text(demo_report.as_text(rows))
+    first = next(iter(results))
+    demo_report.picture(
+        folder / "demo.png", measured[first], reference, results[first].path / "cells.npz"
+    )
+    console.print()
+    console.print(demo_report.as_text(rows), end="", markup=False)
+    console.print()
+    for name, data in measured.items():
+        console.print(
+            f"{name}: {data['cpu_seconds']:.1f} s CPU, "
+            f"{data['cycles'] / data['cpu_seconds'] / 1e3:.0f} k cycles a CPU second, "
+            f"{data['events']} analog events, {data['model_share']:.0%} of the time in the array "
+            "models",
+            markup=False,
+        )
+    console.print(f"picture and results: {folder}", markup=False, soft_wrap=True)
+
+
+def _simulate(design: Any, runs: "dict[str, Run]", console: Any) -> "dict[str, Result]":
+    """Build and run on all simulators at once, with a progress bar each."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from cocotb_tests.training import PROGRESS, read_json
+    from panther import sim
+
+    base = sim.BUILD_ROOT / "runs"
+    base.mkdir(parents=True, exist_ok=True)
+    paths = {name: Path(tempfile.mkdtemp(prefix=f"demo-{name}-", dir=base)) for name in runs}
+    stages = dict.fromkeys(runs, "building")
+
+    def work(name: str) -> "Result":
+        built = sim.build(design, name, fast=True)
+        stages[name] = "training"
+        return sim.run(
+            built, TESTBENCH, seed=1, expected=1, path=paths[name], timeout=TIMEOUT_SECONDS,
+            variables={"PANTHER_RUN": runs[name].to_json()},
+        )  # fmt: skip
+
+    columns = (
+        TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("examples"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with (
+        ThreadPoolExecutor() as pool,
+        Progress(*columns, console=console, disable=not console.is_terminal) as bars,
+    ):
+        futures: dict[str, Future[Result]] = {name: pool.submit(work, name) for name in runs}
+        tasks = {name: bars.add_task(name, total=run.examples) for name, run in runs.items()}
+        said: dict[str, str] = {}
+        while any(not future.done() for future in futures.values()):
+            for name, task in tasks.items():
+                state = read_json(paths[name] / PROGRESS) or {"examples": 0}
+                done = "done" if futures[name].done() else stages[name]
+                bars.update(task, completed=state["examples"], description=f"{name}: {done}")
+                if not console.is_terminal and said.get(name) != done:
+                    said[name] = done
+                    console.print(f"{name}: {done}")
+            time.sleep(0.1)
+        for name, task in tasks.items():
+            state = read_json(paths[name] / PROGRESS) or {"examples": 0}
+            bars.update(task, completed=state["examples"], description=f"{name}: done")
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _report(
+    design: Any, name: str, run: "Run", failure: str, result: "Result", console: Any
+) -> None:
+    """Print a divergence: what, where, waves, and how to see it again."""
+    from cocotb_tests.waves import divergence_waves
+
+    # Icarus traces without another build, and gets to an early divergence soon enough
+    tracer = "icarus" if shutil.which("iverilog") and run.examples <= 1000 else name
+    waves = divergence_waves(
+        design, tracer, TESTBENCH, failure, seed=1, expected=1,
+        variables={"PANTHER_RUN": run.to_json()},
+    )  # fmt: skip
+    inject = f" --inject {run.fault}" if run.fault else ""
+    replay = (
+        f".venv/bin/panther demo --sim {name} --examples {run.examples} "
+        f"--crs-period {run.crs_period} --seed {run.seed}"
+    )
+    console.print(f"[bold red]FAIL[/] {name}")
+    for line in (
+        failure.strip(),
+        f"seed {run.seed}, log {result.path / 'run.log'}",
+        f"waves {waves}",
+        f"replay: {replay}{inject}",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _train_on(run: "Run", console: Any) -> dict[str, Any]:
+    """Golden and float64 training to the last epoch, several seeds; accuracies in percent."""
+    from rich.progress import track
+
+    from golden.data import digits
+    from golden.fast import FastMatrix
+    from golden.float_sgd import FloatTrainer
+    from golden.train import Trainer, epoch_order
+
+    data = digits(run.config().formats)
+    short = Trainer(run.config(), FastMatrix)
+    count = len(data.train_x)
+    for example in range(run.examples):
+        chosen = epoch_order(run.config(), example // count, count)[example % count]
+        short.step(data.train_x[chosen], int(data.train_y[chosen]))
+    after = short.evaluate(data.test_x, data.test_y)
+    golden, floating = [], []
+    seeds = [run.seed + n for n in range(SEEDS)]
+    for seed in track(
+        seeds, f"golden and float64 SGD to {EPOCHS} epochs", console=console,
+        disable=not console.is_terminal,
+    ):  # fmt: skip
+        config = replace(run, seed=seed).config(epochs=EPOCHS)
+        golden.append(Trainer(config, FastMatrix).fit(data))
+        floating.append(FloatTrainer(config).fit(data))
+    return {"after_rtl": after, "examples": run.examples, "golden": golden, "float64": floating}

@@ -46,6 +46,7 @@ SETS: dict[str, McuParams] = {
     # the greatest number of rows, and of columns; the shortest operands
     "TALL": McuParams(
         rows=256, columns=4, operand_bits=2, slices=SliceParams(value_bits=2, cell_bits=(3, 3)),
+        timing=TimingParams(integrate_cycles=2, program_cycles=2),
     ),
     "FLAT": McuParams(
         rows=20, columns=256, operand_bits=2, slices=SliceParams(value_bits=2, cell_bits=(3, 3)),

@@ -92,9 +92,14 @@ def exponential(gap: int, fraction: int) -> int:
 @njit(cache=True)
 def _softmax_errors(
     logits: Ints, labels: Ints, fraction: int, low: int, high: int, error_fraction: int, e: Ints
-) -> None:
-    """Steps 1 to 5 of :func:`softmax_error`; ``logits`` and ``e`` have the shape (examples, n)."""
+) -> int:
+    """Steps 1 to 5 of :func:`softmax_error`; the first example whose label is no class, or -1.
+
+    ``logits`` and ``e`` have the shape (examples, classes).
+    """
     for b in range(logits.shape[0]):
+        if labels[b] < 0 or labels[b] >= logits.shape[1]:
+            return b
         greatest, total = logits[b].max(), 0
         for i in range(logits.shape[1]):
             e[b, i] = exponential(greatest - logits[b, i], fraction)
@@ -105,6 +110,7 @@ def _softmax_errors(
         for i in range(logits.shape[1]):
             if (logits[b, i] >= high and e[b, i] < 0) or (logits[b, i] <= low and e[b, i] > 0):
                 e[b, i] = 0
+    return -1
 
 
 def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
@@ -141,14 +147,15 @@ def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
     y = np.asarray(logits, np.int64)
     classes = y.shape[-1]
     right = as_integers("Labels", label)
-    if right.size and (right.min() < 0 or right.max() >= classes):
-        bad = right[(right < 0) | (right >= classes)].flat[0]
-        raise ValueError(f"Label must be in the range [0, {classes - 1}], not {bad}")
+    if right.shape != y.shape[:-1]:
+        right = np.broadcast_to(right, y.shape[:-1])
     act, err = formats.activation, formats.error
     flat = np.ascontiguousarray(y).reshape(-1, classes)
-    right = np.ascontiguousarray(np.broadcast_to(right, y.shape[:-1])).reshape(-1)
+    right = np.ascontiguousarray(right).reshape(-1)
     e = np.empty_like(flat)
-    _softmax_errors(flat, right, act.fraction, act.low, act.high, err.fraction, e)
+    wrong = _softmax_errors(flat, right, act.fraction, act.low, act.high, err.fraction, e)
+    if wrong >= 0:
+        raise ValueError(f"Label must be in the range [0, {classes - 1}], not {right[wrong]}")
     return saturate(e, err.bits).reshape(y.shape)
 
 

@@ -305,7 +305,7 @@ class Trainer:
         ValueError
             If the data do not fit the network.
         """
-        x, labels = self._examples(data.train_x), self._labels(data.train_y, len(data.train_x))
+        x, labels = self._examples(data.train_x), self._classes(data.train_y, len(data.train_x))
         accuracy = []
         for epoch in range(self.config.epochs):
             self.start_epoch(epoch)
@@ -335,7 +335,7 @@ class Trainer:
         ValueError
             If there are no examples, or they have the wrong type, shape or range.
         """
-        right = self._labels(labels, len(x))
+        right = self._classes(labels, len(x))
         return float(np.mean(self.predict(x) == right))
 
     def _apply(self, trace: Trace) -> None:
@@ -362,10 +362,16 @@ class Trainer:
         return as_words("Examples", x, bits=self.config.params.operand_bits, shape=shape)
 
     def _labels(self, labels: Any, count: int) -> Ints:
+        """Labels for ``count`` examples; :func:`softmax_error` checks that they are classes."""
         array = as_integers("Labels", labels)
-        classes = self.config.layers[-1]
         if array.shape != (count,):
             raise ValueError(f"Labels must be one for each of {count} examples, not {array.shape}")
+        return array
+
+    def _classes(self, labels: Any, count: int) -> Ints:
+        """Labels for ``count`` examples, each of them a class."""
+        array = self._labels(labels, count)
+        classes = self.config.layers[-1]
         if count and (array.min() < 0 or array.max() >= classes):
             bad = array[(array < 0) | (array >= classes)].flat[0]
             raise ValueError(f"Label must be in the range [0, {classes - 1}], not {bad}")

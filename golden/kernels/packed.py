@@ -314,16 +314,15 @@ def _convert(
     """
     half, step, low, high = adc[0], adc[1], adc[2], adc[3]
     count, times = _I16(driven), _I16(run)
-    weight = np.int32(1 << run)
-    factor = np.int32(-1) if is_sign else np.int32(weight - 1)
+    up, keep = np.int32(run), np.int32(0 if is_sign else -1)
     if stepless:
         for i in range(total.size):
             exact = _I16(_I16(sums[i]) - _I16(count * half[i]))
             code = exact if exact < high[i] else high[i]
             code = code if code > low[i] else low[i]
             lost[i] = _I16(lost[i] + (times if code != exact else _I16(0)))
-            moved = np.int32(factor * np.int32(code))
-            total[i] = np.int32(np.int32(weight * total[i]) + moved)
+            kept = np.int32(total[i] + (np.int32(code) & keep))
+            total[i] = np.int32(np.int32(kept << up) - np.int32(code))
     else:
         for i in range(total.size):
             exact = _I16(_I16(sums[i]) - _I16(count * half[i]))
@@ -332,8 +331,8 @@ def _convert(
             code = exact if exact < high[i] else high[i]
             code = code if code > low[i] else low[i]
             lost[i] = _I16(lost[i] + (times if code != exact else _I16(0)))
-            moved = np.int32(factor * np.int32(code))
-            total[i] = np.int32(np.int32(weight * total[i]) + moved)
+            kept = np.int32(total[i] + (np.int32(code) & keep))
+            total[i] = np.int32(np.int32(kept << up) - np.int32(code))
 
 
 @njit(cache=True)
@@ -341,8 +340,8 @@ def _read(block: Words, lines: int, x: Ints, bits: int, adc: Adc, group: int, lo
     """Sums over slices and steps of one tile, one example and some columns.
 
     Bit steps go from the sign down. A run of ``n`` steps that drive the same rows has the same
-    codes ``c`` in all of them; a slice's sum ``h`` becomes ``2**n * h + (2**n - 1) * c``, or
-    ``-c`` if the run begins with the sign step. ``adc`` has a row for each of: offset of a cell's
+    codes ``c`` in all of them; a slice's sum ``h`` becomes ``2**n * (h + c) - c``, or ``-c`` if the
+    run begins with the sign step. ``adc`` has a row for each of: offset of a cell's
     byte, binary logarithm of the step, least and greatest code. ``block`` has a row of zeros
     after its ``lines`` rows.
     """
@@ -372,13 +371,14 @@ def _read(block: Words, lines: int, x: Ints, bits: int, adc: Adc, group: int, lo
         else:
             sum_one(block.ctypes.data, rows.ctypes.data, listed, sums.ctypes.data, size)
         _convert(sums, used, adc, stepless, run, is_sign, total, lost)
-    shifts = adc[1, :8].astype(np.int64)
+    pairs = np.empty(size // 2, np.int64)
+    for i in range(pairs.size):
+        low = np.int64(total[2 * i]) << np.int64(adc[1, 2 * i])
+        pairs[i] = low + (np.int64(total[2 * i + 1]) << (np.int64(adc[1, 2 * i + 1]) + 4))
     y = np.empty(size // 8, np.int64)
     for c in range(y.size):
-        word = np.int64(0)
-        for k in range(8):
-            word += np.int64(total[8 * c + k]) << (shifts[k] + 4 * k)
-        y[c] = word
+        low = pairs[4 * c] + (pairs[4 * c + 1] << 8)
+        y[c] = low + (pairs[4 * c + 2] << 16) + (pairs[4 * c + 3] << 24)
     return y
 
 
@@ -400,12 +400,23 @@ def _add(total: Ints, shift: int, bits: int, y: Ints, counts: Ints) -> None:
 
 
 @njit(cache=True)
-def _transpose(words: Words, turned: Words) -> None:
-    """Transpose, eight rows at a time: what is written to side by side fills a cache line."""
+def _transpose(words: Words, driven: Flags, turned: Words) -> None:
+    """Transpose the driven columns, eight rows at a time: what is written fills a cache line."""
     for start in range(0, words.shape[0], 8):
         for c in range(words.shape[1]):
-            for r in range(start, min(start + 8, words.shape[0])):
-                turned[c, r] = words[r, c]
+            if driven[c]:
+                for r in range(start, min(start + 8, words.shape[0])):
+                    turned[c, r] = words[r, c]
+
+
+@njit(cache=True)
+def _driven(x: Ints) -> Flags:
+    """Which lines any example drives; ``x`` has the shape (examples, lines)."""
+    driven = np.zeros(x.shape[1], np.bool_)
+    for b in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            driven[i] |= x[b, i] != 0
+    return driven
 
 
 @njit(cache=True)
@@ -422,12 +433,13 @@ def mvm(
 ) -> None:  # fmt: skip
     """MVM through the converters; ``x`` has the shape (examples, rows), ``y`` (examples, columns).
 
-    Every block of a tile is copied once, for all examples, so that its rows lie side by side.
+    The driven rows of every block of a tile are copied once, for all examples, to lie side by side.
     ``adc`` is as in :func:`_read`, for ``READ_COLUMNS`` columns.
     """
     rows, columns = words.shape
     lost = np.zeros(8 * READ_COLUMNS, np.int16)
     reads = 0
+    driven = _driven(x)
     scratch = np.empty((tile + 1) * READ_COLUMNS, np.uint64)
     for first in range(0, rows, tile):
         last = min(rows, first + tile)
@@ -437,7 +449,8 @@ def mvm(
             block = scratch[: (lines + 1) * width].reshape(lines + 1, width)
             block[lines] = _U64(0)
             for r in range(lines):
-                _copy(words[first + r, start:stop], block[r])
+                if driven[first + r]:
+                    _copy(words[first + r, start:stop], block[r])
             for b in range(x.shape[0]):
                 total = _read(block, lines, x[b, first:last], bits, adc, group, lost)
                 _add(total, shift, bits, y[b, start:stop], counts)
@@ -459,6 +472,7 @@ def mtvm(
     rows, columns = words.shape
     lost = np.zeros(8 * READ_COLUMNS, np.int16)
     reads = 0
+    driven = _driven(e)
     scratch = np.empty((tile + 1) * READ_COLUMNS, np.uint64)
     for start in range(0, rows, READ_COLUMNS):
         stop = min(rows, start + READ_COLUMNS)
@@ -467,7 +481,7 @@ def mtvm(
             lines, width = last - first, stop - start
             block = scratch[: (lines + 1) * width].reshape(lines + 1, width)
             block[lines] = _U64(0)
-            _transpose(words[start:stop, first:last], block)
+            _transpose(words[start:stop, first:last], driven[first:last], block)
             for b in range(e.shape[0]):
                 total = _read(block, lines, e[b, first:last], bits, adc, group, lost)
                 _add(total, shift, bits, y[b, start:stop], counts)

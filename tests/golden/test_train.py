@@ -193,3 +193,15 @@ def test_examples_that_do_not_fit_are_refused(x, labels, message):
     config = TrainConfig(layers=(12, 3), mode="lazy", batch=3)
     with pytest.raises(ValueError, match=f"^{message}$"):
         Trainer(config, FastMatrix).batch(x, labels)
+
+
+def test_data_that_do_not_fit_are_refused_before_training():
+    config = TrainConfig(layers=(12, 3), epochs=1)
+    trainer, data = Trainer(config, FastMatrix), blobs(config)
+    with pytest.raises(ValueError, match=r"^Label must be in the range \[0, 2\], not 3$"):
+        trainer.evaluate(data.test_x, data.test_y + (data.test_y == 2))
+    with pytest.raises(ValueError, match=r"^Label must be in the range \[0, 2\], not 3$"):
+        trainer.fit(replace(data, train_y=data.train_y + (data.train_y == 2)))
+    with pytest.raises(ValueError, match=r"^Examples must be integers, not of type float64$"):
+        trainer.fit(replace(data, train_x=data.train_x / 2))
+    assert trainer.examples == 0

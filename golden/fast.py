@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.fixed import Ints, as_integers, as_words, check_shift
-from golden.kernels import packed, product, wide
+from golden.kernels import convert, packed, product, wide
 from golden.matrix import Counters, check_batch, check_weights, load_cells
 from golden.slicing import Cells, weight_bound
 from panther.arch.params import McuParams
@@ -61,7 +61,7 @@ class _PackedStore:
         codes = [1 << min(bits - 1, 15) for bits in params.adc_bits]
         steps = [min(step, 15) for step in params.adc_step_log2]
         rows = np.array([self._half, steps, [-c for c in codes], [c - 1 for c in codes]], np.int16)
-        self._adc = np.tile(rows, packed.READ_COLUMNS)
+        self._adc = np.tile(rows, convert.COLUMNS)
         self._weights = np.empty(cells.shape[1:])
         self._stale = np.ones(len(self._weights), np.bool_)
         self.load(cells)
@@ -105,11 +105,11 @@ class _PackedStore:
 
     def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
         bits, tile = self.params.operand_bits, self.params.rows
-        packed.mvm(self._words, x, tile, self._adc, self._group, bits, shift, y, clipped, counts)
+        convert.mvm(self._words, x, tile, self._adc, self._group, bits, shift, y, clipped, counts)
 
     def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
         bits, tile = self.params.operand_bits, self.params.columns
-        packed.mtvm(self._words, e, tile, self._adc, self._group, bits, shift, y, clipped, counts)
+        convert.mtvm(self._words, e, tile, self._adc, self._group, bits, shift, y, clipped, counts)
 
 
 class _WideStore:

@@ -89,10 +89,16 @@ def unit_design(component: type, params: McuParams) -> Design:
     return Design(toplevel="dut", verilog=verilog)
 
 
-def mcu_bench(params: McuParams, *, units: int = 1) -> Design:
-    """Matrix compute units on the bench."""
-    from cocotb_tests.bench import bench_design
+def mcu_design(params: McuParams) -> Design:
+    """A matrix compute unit by itself."""
     from hdl.verilog import mcu_verilog
 
     key = digest(source_digest("hdl", "panther/arch"), "mcu", params)
-    return bench_design(params, _kept(f"mcu-{key}", lambda: mcu_verilog(params)), units=units)
+    return Design(toplevel="mcu", verilog=_kept(f"mcu-{key}", lambda: mcu_verilog(params)))
+
+
+def mcu_bench(params: McuParams, *, units: int = 1) -> Design:
+    """Matrix compute units on the bench."""
+    from cocotb_tests.bench import bench_design
+
+    return bench_design(params, mcu_design(params).verilog, units=units)

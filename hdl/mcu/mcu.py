@@ -151,7 +151,8 @@ class Mcu(wiring.Component):
                     (ConfigKey.MTVM_SHIFT, mtvm_shift, 0, params.sum_bits - 1),
                 ):
                     with m.Case(key):
-                        with m.If((value >= low) & (value <= high)):
+                        # no comparison with 0, which says nothing of an unsigned value
+                        with m.If((value <= high) & ((value >= low) if low else 1)):
                             m.d.sync += register.eq(value)
                         with m.Else():
                             m.d.comb += bad_config.eq(1)

@@ -65,7 +65,7 @@ class OpaDrive(wiring.Component):
         rows, columns = params.rows, params.columns
         step = Signal(range(params.operand_bits))
         phase = Signal(2)
-        timer = Signal(range(params.timing.pulse_cycles))
+        timer = Signal(range(max(2, params.timing.pulse_cycles)))
         row_negative, column_negative = phase[1], phase[0]
         running = Signal()
         driving = Signal()

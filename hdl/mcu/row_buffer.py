@@ -74,7 +74,7 @@ class RowBuffer(wiring.Component):
         cells = cells_layout(self.params)
         # one memory a lane, so the core can write a single column of a group
         reading, taking = Signal(), Signal()
-        lane_read = Signal(range(lanes))
+        lane_read = Signal(range(max(2, lanes)))
         # the array may read while cells wait for the core, so they are kept from their second cycle
         fresh = Signal()
         kept = Signal(cells)
@@ -99,7 +99,7 @@ class RowBuffer(wiring.Component):
             m.d.sync += self.o_read.valid.eq(0)
         for lane in range(lanes):
             m.submodules[f"lane{lane}"] = memory = Memory(
-                shape=unsigned(cells.size), depth=self.groups, init=[]
+                shape=unsigned(cells.size), depth=max(2, self.groups), init=[]
             )
             read, write = memory.read_port(), memory.write_port()
             column = self.i_write.p.column

@@ -56,7 +56,7 @@ class ShiftAdd(wiring.Component):
         params = self.params
         m = Module()
         m.submodules.sums = sums = Memory(
-            shape=unsigned(self.sums.size), depth=groups(params), init=[]
+            shape=unsigned(self.sums.size), depth=max(2, groups(params)), init=[]
         )
         read, write = sums.read_port(), sums.write_port()
         valid = Signal()

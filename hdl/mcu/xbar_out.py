@@ -73,7 +73,7 @@ class XbarOut(wiring.Component):
             shape=unsigned(self.words.size), depth=len(OutBank) * bank_groups, init=[]
         )
         read, write = words.read_port(), words.write_port()
-        lane = Signal(range(lanes))
+        lane = Signal(range(max(2, lanes)))
         take = Signal()
         request = self.i.p
         lines = Mux(request.bank == OutBank.MVM, params.columns, params.rows)

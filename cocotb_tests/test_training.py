@@ -1,0 +1,73 @@
+"""The demo: its numbers are those of the README, and its fault drills find their faults."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from panther.sim import ROOT
+from panther.tools import ToolError, require_simulator
+
+PANTHER = [sys.executable, "-c", "from panther.cli import main; main()"]
+FLOAT = re.compile(r"([\d.]+) % float64 SGD")
+
+
+def demo(*arguments):
+    done = subprocess.run(
+        [*PANTHER, "demo", *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def require(simulator):
+    try:
+        require_simulator(simulator)
+    except ToolError as error:
+        pytest.skip(f"NOT RUN: {error}")
+
+
+def test_readme_shows_what_the_demo_prints(tmp_path):
+    require("icarus")
+    status, said = demo("--output", str(tmp_path))
+    assert status == 0, said
+    summary = (tmp_path / "summary.txt").read_text()
+    assert "mismatches" in summary
+    readme = (ROOT / "README.md").read_text()
+    # float64 rounding may differ from one processor to another; everything else may not
+    here = float(FLOAT.search(summary)[1])
+    there = float(FLOAT.search(readme)[1])
+    assert abs(here - there) <= 1
+    assert FLOAT.sub("float64 SGD", summary) in FLOAT.sub("float64 SGD", readme)
+    golden = float(re.search(r"([\d.]+) % here", summary)[1])
+    assert abs(golden - here) <= 1, "this arithmetic must train as well as float64 SGD"
+    assert (tmp_path / "demo.png").stat().st_size > 10_000
+
+
+STUCK = ("stuck:unit=1,slice=3,row=7,column=2,value=5", "unit1, first weights, cells, slice 3, row")
+FLIP = ("flip:row=20,bit=9,example=1", "unit0, example 1, MVM, line")
+DROP = ("drop:slice=5,line=4,event=20", "unit0, example 1, MVM, line 4")
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "simulator"),
+    [
+        (*STUCK, "verilator"),
+        (*FLIP, "verilator"),
+        (*DROP, "verilator"),
+        (*FLIP, "icarus"),
+    ],
+    ids=["stuck-verilator", "flip-verilator", "drop-verilator", "flip-icarus"],
+)
+def test_fault_drill_ends_in_a_divergence(tmp_path, fault, place, simulator):
+    require(simulator)
+    status, said = demo(
+        "--sim", simulator, "--examples", "4", "--inject", fault, "--output", str(tmp_path)
+    )
+    assert status == 1, said
+    assert f"first divergence: {place}" in said
+    assert f"panther demo --sim {simulator} --examples 4" in said
+    assert f"--inject {fault}" in said
+    waves = re.search(r"^waves (.*)$", said, re.MULTILINE)[1]
+    assert waves.endswith("divergence.vcd"), waves
+    assert not list(tmp_path.iterdir())  # a failed run leaves no results

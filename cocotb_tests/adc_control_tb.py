@@ -8,7 +8,6 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from cocotb_tests.designs import parameters
 from cocotb_tests.drivers import Pauses, pack, start
 from cocotb_tests.pins import compare_pins
-from hdl.analog import groups
 from hdl.mcu.adc_control import tag_layout
 
 BURSTS = 12
@@ -54,8 +53,7 @@ async def burst(dut, name: str, rng: random.Random, pauses: Pauses, samples: int
             o_valid=tag is not None,
         )
         if converting:
-            if groups(params) > 1:
-                compare_pins("AdcControl", where, dut, mux=group)
+            compare_pins("AdcControl", where, dut, mux=group)
         if tag is not None:
             compare_pins("AdcControl", where, dut, o_tag=pack(tag_layout(params), tag))
         tag = None

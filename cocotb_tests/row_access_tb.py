@@ -151,8 +151,7 @@ class Bench:
         if pins["program_"]:
             row = pins["row_drive"].bit_length() - 1
             self.array[row][: self.columns] = self.latches[: self.columns]
-        if self.has_groups:
-            self.loaded = read(dut.load_group) % (params.columns // self.lanes)
+        self.loaded = read(dut.load_group) % (params.columns // self.lanes)
         sampled = bool(pins["o__valid"] and ready)
         if sampled:
             # codes come the cycle after the conversion, which is the cycle after the sample
@@ -169,17 +168,11 @@ class Bench:
         dut.row.value = self.rng.randrange(params.rows)
         return sampled, reached
 
-    @property
-    def has_groups(self) -> bool:
-        """Whether the ports that name a group have pins: not if there is one group only."""
-        return self.params.columns > self.lanes
-
     def compare_group(self, port: str, group: int, cells: list[tuple[int, ...]]) -> None:
         """Compare the group number and the cells on the pins of ``port``."""
         dut = self.dut
-        if self.has_groups:
-            number = dut.store_group if port == "store" else dut.write_mux
-            compare("RowAccess", f"{self.where}, {port} group", group, read(number))
+        number = dut.store_group if port == "store" else dut.write_mux
+        compare("RowAccess", f"{self.where}, {port} group", group, read(number))
         result = unpack(lane_cells_layout(self.params), getattr(dut, f"{port}_cells"))
         rtl = [
             [result[lane][f"slice{k}"] for k in range(self.slices)] for lane in range(self.lanes)

@@ -14,6 +14,7 @@ from hdl.mcu.row_buffer import column_cells_layout
 
 CYCLES = 1200
 INPUTS = ("locked", "i_write__valid", "i_write__payload", "i_read__valid", "i_read__payload")
+ARRAY_INPUTS = ("o_read__ready", "store", "store_group", "store_cells", "load_group")
 
 
 class Bench:
@@ -53,15 +54,9 @@ class Bench:
         """Store random cells from the array in this cycle."""
         cells = [self.next_cells() for _ in range(self.lanes)]
         self.cells[group * self.lanes : (group + 1) * self.lanes] = cells
-        self.dut.store.value = 1
-        self.set_group("store_group", group)
+        self.dut.store.value, self.dut.store_group.value = 1, group
         layout = lane_cells_layout(self.params)
         self.dut.store_cells.value = pack(layout, [self.fields(weight) for weight in cells])
-
-    def set_group(self, port: str, group: int) -> None:
-        # a port of a single value has no pins
-        if self.groups > 1:
-            getattr(self.dut, port).value = group
 
     async def tick(self, *, locked: bool, load: int | None = None, core: bool = True) -> None:
         """One cycle; ``load`` is the group the array asks for."""
@@ -80,7 +75,7 @@ class Bench:
         dut.i_read__valid.value = self.reading is not None
         dut.i_read__payload.value = asked
         if load is not None:
-            self.set_group("load_group", load)
+            dut.load_group.value = load
         await RisingEdge(dut.clk)
         free = not locked and (self.waiting is None or ready)
         written = self.writing is not None and not locked
@@ -131,9 +126,7 @@ class Bench:
 async def cells_pass_between_core_and_array(dut, pauses):
     rng = random.Random(cocotb.RANDOM_SEED)
     bench = Bench(dut, rng, pauses)
-    await start(dut, *INPUTS, "o_read__ready", "store", "store_cells")
-    bench.set_group("store_group", 0)
-    bench.set_group("load_group", 0)
+    await start(dut, *INPUTS, *ARRAY_INPUTS)
     await bench.fill()
     locked = False
     for _ in range(CYCLES):
@@ -152,8 +145,7 @@ async def cells_pass_between_core_and_array(dut, pauses):
 @cocotb.test()
 async def reset_drops_waiting_cells(dut):
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), "none")
-    await start(dut, *INPUTS, "o_read__ready", "store", "store_cells")
-    bench.set_group("load_group", 0)
+    await start(dut, *INPUTS, *ARRAY_INPUTS)
     await bench.fill()
     for _ in range(5):
         await bench.tick(locked=False)

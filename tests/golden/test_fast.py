@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.fast import FastMatrix, is_lossless, is_packed
+from golden.fast import FastMatrix, is_lossless
 from golden.matrix import LiteralMatrix
+from golden.store import is_packed
 from golden.train import TrainConfig, Trainer
 from panther.arch.formats import Fixed, TrainFormats
 from panther.arch.params import AdcParams, McuParams, SliceParams
@@ -168,3 +169,19 @@ def test_whole_training_runs_are_bit_identical(config):
         for pair in zip(literal.written, fast.written, strict=True):
             assert_same(*pair)
     assert any(sum(matrix.counters.opa_saturated) for matrix in fast.written)
+
+
+@pytest.mark.parametrize("rail", [0, 1])
+@pytest.mark.parametrize("step", [0, 1, 14, 15, 16])
+def test_converters_see_the_largest_sums_there_are(step, rail):
+    adc = AdcParams(bits=(10,) * 8, step_log2=(step,) + (0,) * 7)
+    params = replace(WIDE, rows=256, columns=256, adc=adc)
+    pair = [kind(params, np.zeros((256, 2), int)) for kind in (LiteralMatrix, FastMatrix)]
+    cells = np.zeros((8, 256, 2), np.int16)
+    cells[0] = params.slices.cell_range(0)[rail]
+    for matrix in pair:
+        matrix.load(cells)
+    for value in (1, -1, 32767, -32768):
+        x = np.full(256, value)
+        np.testing.assert_array_equal(*(matrix.mvm(x, 12) for matrix in pair))
+        assert_same(*pair)

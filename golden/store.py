@@ -1,0 +1,184 @@
+"""Cells in the layouts of the compiled kernels, each with the same operations."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.fixed import Ints
+from golden.kernels import convert, packed, product, wide
+from golden.slicing import Cells
+from panther.arch.params import McuParams
+
+Reals = NDArray[np.float64]
+
+
+class Store(Protocol):
+    """Cells in the layout of some kernels."""
+
+    @property
+    def weights(self) -> Reals:
+        """The decoded cells."""
+
+    def load(self, cells: Cells) -> None: ...
+
+    def cells(self) -> Cells: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
+        """Outer products; with ``decode``, weights are soon needed."""
+
+    def crs(self, at_limit: Ints) -> int: ...
+
+    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
+        """Lossless MVM of one example."""
+
+    def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None: ...
+
+    def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None: ...
+
+
+class PackedStore:
+    """Eight slices of four value bits as the bytes of a word; see :mod:`golden.kernels.packed`."""
+
+    def __init__(self, params: McuParams, cells: Cells) -> None:
+        self.params = params
+        cell_bits = params.slices.cell_bits
+        self._half = np.array([1 << (bits - 1) for bits in cell_bits], np.int64)
+        self._limits = (2 * self._half - 1).astype(np.uint8)
+        self._limit = self._limits.view("<u8")[0]
+        self._offset = sum(int(half) << (4 * k) for k, half in enumerate(self._half))
+        base = sum(int(half - 8) << (8 * k) for k, half in enumerate(self._half[:-1]))
+        self._base = np.uint64(base)
+        self._top = np.array(params.slices.cell_range(7), np.int64)
+        self._group = 4 if max(cell_bits) <= 6 else 1
+        codes = [1 << min(bits - 1, 15) for bits in params.adc_bits]
+        steps = params.adc_step_log2
+        rows = np.array([self._half, steps, [-c for c in codes], [c - 1 for c in codes]], np.int16)
+        self._adc = np.tile(rows, convert.COLUMNS)
+        self._weights = np.empty(cells.shape[1:])
+        self._stale = np.ones(len(self._weights), np.bool_)
+        self.load(cells)
+
+    @property
+    def weights(self) -> Reals:
+        packed.refresh(self._words, self._offset, self._stale, self._weights)
+        return self._weights
+
+    def load(self, cells: Cells) -> None:
+        lifted = (cells + self._half[:, np.newaxis, np.newaxis]).astype(np.uint8)
+        in_bytes = np.ascontiguousarray(lifted.transpose(1, 2, 0))
+        self._words = in_bytes.view("<u8")[..., 0].astype(np.uint64)
+        self._stale[:] = True
+
+    def cells(self) -> Cells:
+        in_bytes = self._words.astype("<u8").view(np.uint8).reshape(*self._words.shape, 8)
+        lifted = in_bytes.transpose(2, 0, 1).astype(np.int64)
+        return (lifted - self._half[:, np.newaxis, np.newaxis]).astype(np.int16)
+
+    @property
+    def nbytes(self) -> int:
+        return self._words.nbytes + self._weights.nbytes
+
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
+        decoded = decode, self._stale, self._weights
+        packed.opa(self._words, x, e, self._limit, self._offset, *decoded, saturated)
+
+    def crs(self, at_limit: Ints) -> int:
+        lost: int = packed.crs(
+            self._words, self._limits, self._offset, self._base, self._top, self._stale, at_limit
+        )
+        return lost
+
+    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.rows
+        if self._stale.any():
+            packed.product(self._words, x, self._offset, tile, shift, bits, y, counts)
+        else:
+            product.mvm_one(self._weights, x, tile, shift, bits, y, counts)
+
+    def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.rows
+        convert.mvm(self._words, x, tile, self._adc, self._group, bits, shift, y, clipped, counts)
+
+    def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.columns
+        convert.mtvm(self._words, e, tile, self._adc, self._group, bits, shift, y, clipped, counts)
+
+
+class WideStore:
+    """Cells of any slicing as 16-bit integers; see :mod:`golden.kernels.wide`."""
+
+    def __init__(self, params: McuParams, cells: Cells) -> None:
+        self.params = params
+        ranges = [params.slices.cell_range(k) for k in range(params.slices.count)]
+        self._low, self._high = np.array(ranges, np.int64).T.copy()
+        self._adc_bits = np.array(params.adc_bits, np.int64)
+        self._adc_step = np.array(params.adc_step_log2, np.int64)
+        self._weights = np.empty(cells.shape[1:])
+        self._stale = True
+        self.load(cells)
+
+    @property
+    def weights(self) -> Reals:
+        if self._stale:
+            wide.decode(self._cells, self.params.slices.value_bits, self._weights)
+            self._stale = False
+        return self._weights
+
+    def load(self, cells: Cells) -> None:
+        self._cells = np.array(cells, np.int16, order="C")
+        self._stale = True
+
+    def cells(self) -> Cells:
+        return self._cells.copy()
+
+    @property
+    def nbytes(self) -> int:
+        return self._cells.nbytes + self._weights.nbytes
+
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
+        value_bits = self.params.slices.value_bits
+        wide.opa(self._cells, x, e, value_bits, self._low, self._high, saturated)
+        self._stale = True
+
+    def crs(self, at_limit: Ints) -> int:
+        value_bits = self.params.slices.value_bits
+        lost: int = wide.crs(self._cells, value_bits, self._low, self._high, at_limit)
+        self._stale = True
+        return lost
+
+    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.rows
+        product.mvm_one(self.weights, x, tile, shift, bits, y, counts)
+
+    def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
+        self._read(self._cells, x, self.params.rows, shift, y, clipped, counts)
+
+    def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
+        turned = np.ascontiguousarray(self._cells.transpose(0, 2, 1))
+        self._read(turned, e, self.params.columns, shift, y, clipped, counts)
+
+    def _read(
+        self, cells: Cells, x: Ints, tile: int, shift: int, y: Ints, clipped: Ints, counts: Ints
+    ) -> None:
+        p, bits = self.params.slices.value_bits, self.params.operand_bits
+        adc = self._adc_bits, self._adc_step
+        wide.mvm(cells, x, tile, p, *adc, bits, shift, y, clipped, counts)
+
+
+def is_packed(params: McuParams) -> bool:
+    """Whether the packed kernels apply: 8 x 4 value bits, cells of at most 8, ADC steps below 16.
+
+    Their sums have 16 bits, of which a step of ``2**16`` would leave no bit to round by.
+    """
+    slices = params.slices
+    shape = slices.value_bits == 4 and slices.count == 8
+    return shape and max(slices.cell_bits) <= 8 and max(params.adc_step_log2) < 16
+
+
+def make_store(params: McuParams, cells: Cells) -> Store:
+    """The fastest store for a slicing."""
+    return PackedStore(params, cells) if is_packed(params) else WideStore(params, cells)

@@ -10,17 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 import cocotb
+import numba
 import numpy as np
 from cocotb.handle import Immediate
 from cocotb.triggers import ValueChange
 from numpy.typing import NDArray
 
 from cocotb_tests.bench import words
-from models.analog.array import Array, PulseTrain
+from models.analog.array import Array
+from models.analog.driver import PulseTrain
 from panther.arch.params import McuParams
 
 INTEGRATE, PROGRAM, PULSE = 1, 2, 3
-OVER = np.int64(1 << 31)
+OVER = np.uint32(1 << 31)
+"""Overrange flag of a code slot."""
 
 
 class Memory:
@@ -38,18 +41,25 @@ class Memory:
 
     def __init__(self, scope: Any, name: str, *, width: int = 1, count: int = 0) -> None:
         self.width, self.count = width, count
-        self._handle = getattr(scope, name)
         self._view: NDArray[np.uint32] | None = None
-        if cocotb.SIM_NAME.startswith("Verilator"):
-            find = ctypes.CDLL(None).panther_memory
-            find.restype = ctypes.c_void_p
-            path = scope._path.encode()
-            address = find(path, name.encode())
-            if not address:
-                raise RuntimeError(f"Variable {scope._path}.{name} must be public in the bench")
+        address = self.locate(scope, name)
+        if address is None:
+            self._handle = getattr(scope, name)
+        else:
             size = width * max(count, 1)
             pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_uint32))
             self._view = np.ctypeslib.as_array(pointer, shape=(size,)).reshape(-1, width)
+
+    def locate(self, scope: Any, name: str) -> int | None:
+        """Address of the variable, or None if the simulator does not lend its memory."""
+        if not cocotb.SIM_NAME.startswith("Verilator"):
+            return None
+        find = ctypes.CDLL(None).panther_memory
+        find.restype = ctypes.c_void_p
+        address = find(scope._path.encode(), name.encode())
+        if not address:
+            raise RuntimeError(f"Variable {scope._path}.{name} must be public in the bench")
+        return address
 
     def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint32]:
         """Elements ``start`` to ``stop`` as words, shape (elements, width); may be a view."""
@@ -79,6 +89,24 @@ def bits(packed: NDArray[np.uint32], count: int) -> NDArray[np.uint8]:
     return np.unpackbits(raw, axis=-1, bitorder="little", count=count)
 
 
+@numba.njit(cache=True, nogil=True)
+def _digit_values(packed, digit_bits, values):
+    """``values[pulse, column] = sum(bit b of packed[pulse] at b * columns + column << b)``."""
+    columns = values.shape[1]
+    plane = np.empty(32 * packed.shape[1], dtype=np.int32)
+    for pulse in range(len(packed)):
+        if pulse and (packed[pulse] == packed[pulse - 1]).all():
+            values[pulse] = values[pulse - 1]
+            continue
+        for word in range(packed.shape[1]):
+            for b in range(32):
+                plane[32 * word + b] = (packed[pulse, word] >> b) & 1
+        values[pulse] = 0
+        for b in range(digit_bits):
+            for column in range(columns):
+                values[pulse, column] |= plane[b * columns + column] << b
+
+
 class AnalogBridge:
     """Serves the converter of one unit with an array model, once per analog event.
 
@@ -93,6 +121,8 @@ class AnalogBridge:
     tap
         Called as ``tap(kind, codes)`` after each event, for recordings; ``codes`` are the slots
         handed to the converter or None.
+    memory
+        How the bench's variables are reached.
 
     Attributes
     ----------
@@ -109,6 +139,7 @@ class AnalogBridge:
         array: Array,
         *,
         tap: Callable[[int, NDArray[np.uint32] | None], None] | None = None,
+        memory: type[Memory] = Memory,
     ) -> None:
         self.params, self.array, self._tap = params, array, tap
         self.events = 0
@@ -120,27 +151,32 @@ class AnalogBridge:
         self._row_words, self._column_words = words(params.rows), words(params.columns)
         self._digit_words = words(params.digit_bits * params.columns)
         pulse_words = 1 + self._row_words + self._column_words + self._digit_words
-        self._toggle = converter.event_toggle
-        self._kind = Memory(converter, "event_kind")
-        self._flags = Memory(converter, "event_flags")
-        self._pulse_count = Memory(converter, "event_pulses")
-        self._rows = Memory(converter, "event_rows", width=self._row_words)
-        self._columns = Memory(converter, "event_columns", width=self._column_words)
-        self._held = Memory(converter, "held")
-        self._codes = Memory(converter, "codes", width=self._slots, count=2 * self._groups)
-        self._latches = Memory(converter, "latches", width=self._slots, count=self._groups)
-        self._pulses = Memory(converter, "pulses", width=pulse_words, count=4 * params.operand_bits)
+        self._converter = converter
+        self._kind = memory(converter, "event_kind")
+        self._flags = memory(converter, "event_flags")
+        self._pulse_count = memory(converter, "event_pulses")
+        self._rows = memory(converter, "event_rows", width=self._row_words)
+        self._columns = memory(converter, "event_columns", width=self._column_words)
+        self._held = memory(converter, "held")
+        self._codes = memory(converter, "codes", width=self._slots, count=2 * self._groups)
+        self._latches = memory(converter, "latches", width=self._slots, count=self._groups)
+        self._pulses = memory(converter, "pulses", width=pulse_words, count=4 * params.operand_bits)
 
     async def serve(self) -> None:
         """Answer events for ever; start it as a task."""
+        changed = ValueChange(self._converter.event_toggle)
         while True:
-            await ValueChange(self._toggle)
-            start = time.thread_time()
-            self._serve_one()
-            self.events += 1
-            self.seconds += time.thread_time() - start
+            await changed
+            self.serve_one()
 
-    def _serve_one(self) -> None:
+    def serve_one(self) -> None:
+        """Answer one event."""
+        start = time.thread_time()
+        self._answer()
+        self.events += 1
+        self.seconds += time.thread_time() - start
+
+    def _answer(self) -> None:
         kind = int(self._kind.read()[0, 0])
         if pulses := int(self._pulse_count.read()[0, 0]):
             self.array.pulse(self._train(pulses))
@@ -153,9 +189,8 @@ class AnalogBridge:
             else:
                 drive = bits(self._rows.read()[0], self.params.rows)
             conversion = self.array.convert(drive, transpose=transpose, fine=bool(flags & 2))
-            # bit 31 of a slot is the overrange flag
-            slots = (conversion.code & (OVER - 1)) | np.where(conversion.over, OVER, 0)
-            slots = slots.astype(np.uint32).reshape(-1, self._slots)
+            slots = conversion.code.view(np.uint32) & (OVER - 1) | conversion.over * OVER
+            slots = slots.reshape(-1, self._slots)
             bank = 1 - int(self._held.read()[0, 0])
             self._codes.write(slots, bank * self._groups)
         elif kind == PROGRAM:
@@ -172,12 +207,12 @@ class AnalogBridge:
         params = self.params
         columns_at = 1 + self._row_words
         digits_at = columns_at + self._column_words
-        planes = bits(raw[:, digits_at:], params.digit_bits * params.columns)
-        planes = planes.reshape(count, params.digit_bits, params.columns).astype(np.int64)
+        values = np.empty((count, params.columns), dtype=np.int32)
+        _digit_values(raw[:, digits_at:], params.digit_bits, values)
         signs = raw[:, 0]
         return PulseTrain(
             row_drive=bits(raw[:, 1:columns_at], params.rows),
             column_drive=bits(raw[:, columns_at:digits_at], params.columns),
-            column_value=(planes << np.arange(params.digit_bits)[:, None]).sum(axis=1),
+            column_value=values,
             negative=((signs ^ (signs >> 1)) & 1).astype(np.uint8),
         )

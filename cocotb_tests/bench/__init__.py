@@ -141,10 +141,14 @@ module bench;
   reg clk = 0;
   always #{PERIOD_NS // 2} clk = ~clk;
 `endif
-  // cycles the reset lasts; the testbench may write it
+  // cycles the reset lasts; the testbench may write it. What a testbench may write only ever feeds
+  // registers: Verilator would evaluate all logic after it anew in every step.
   reg [31:0] starting /* verilator public_flat_rw */ = 3;
-  wire rst = starting != 0;
-  always @(posedge clk) if (rst) starting <= starting - 1;
+  reg rst = 1;
+  always @(posedge clk) begin
+    rst <= starting != 0;
+    if (starting != 0) starting <= starting - 1;
+  end
 {instances}
 endmodule
 """

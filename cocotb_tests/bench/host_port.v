@@ -44,14 +44,14 @@ module host_port #(
   reg waiting = 0;           // a read was asked, its answer is outstanding
   reg [31:0] random = 32'h1;
 
-  // the testbench writes the script behind the simulator's back, so only a clock edge may read it
+  // the testbench writes behind the simulator's back, so only a clock edge may read what it writes
   reg [WIDTH-1:0] entry = 0;
   reg active = 0;
   reg done = 0;
+  reg pause = 0;
   wire [3:0] kind = entry[3:0];
   wire [7:0] what = entry[15:8];
   wire [15:0] index = entry[31:16];
-  wire pause = random[7:0] < stall[7:0];
   wire go = active && !waiting && !pause;
 
   assign i_write__payload = {entry[32 +: WORD], index[7:0], what[1:0]};
@@ -83,6 +83,7 @@ module host_port #(
 
   always @(posedge clk) begin
     cycle <= cycle + 1;
+    pause <= random[7:0] < stall[7:0];
     random <= {random[30:0], random[31] ^ random[21] ^ random[1] ^ random[0]};
     if (rejected)
       rejections <= rejections + 1;

@@ -6,50 +6,47 @@ from numpy.typing import NDArray
 
 from panther.arch.params import McuParams
 
+# cells are kept [row, slice, column]: every kernel runs along the columns
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+
+@numba.njit(cache=True, nogil=True)
 def _sum_rows(cells, levels, sums):  # type: ignore[no-untyped-def]
-    sums[:] = 0
-    for row in range(cells.shape[0]):
-        level = levels[row]
-        if level == 1:
-            for i in range(sums.size):
-                sums[i] += cells[row, i]
-        elif level != 0:
-            for i in range(sums.size):
-                sums[i] += level * cells[row, i]
+    """``sums[k, column] = sum(levels[row] * cells[row, k, column])``."""
+    flat_cells = cells.reshape(cells.shape[0], -1)
+    flat_sums = sums.reshape(-1)
+    flat_sums[:] = 0
+    for row in range(flat_cells.shape[0]):
+        if levels[row]:
+            for i in range(flat_sums.size):
+                flat_sums[i] += flat_cells[row, i]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _sum_columns(cells, levels, sums):  # type: ignore[no-untyped-def]
-    slices = sums.shape[1]
-    for row in range(cells.shape[0]):
+    """``sums[k, row] = sum(levels[column] * cells[row, k, column])``."""
+    rows, slices, columns = cells.shape
+    mask = np.empty(columns, dtype=cells.dtype)
+    for column in range(columns):
+        mask[column] = -1 if levels[column] else 0
+    for row in range(rows):
         for k in range(slices):
-            sums[row, k] = 0
-        for column in range(levels.size):
-            level = levels[column]
-            if level != 0:
-                for k in range(slices):
-                    sums[row, k] += level * cells[row, column * slices + k]
+            total = sums.dtype.type(0)
+            for column in range(columns):
+                total = sums.dtype.type(total + (cells[row, k, column] & mask[column]))
+            sums[k, row] = total
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _add_pulses(cells, rows, increments, low, high):  # type: ignore[no-untyped-def]
-    width = cells.shape[1]
-    row_cells = np.empty(width, dtype=np.int32)
-    for row in range(cells.shape[0]):
-        touched = False
+    """Pulse by pulse ``cells = clip(cells + rows * increments)``."""
+    width = increments.shape[1]
+    flat_cells = cells.reshape(cells.shape[0], width)
+    for row in range(flat_cells.shape[0]):
         for pulse in range(rows.shape[0]):
             if rows[pulse, row]:
-                if not touched:
-                    touched = True
-                    for i in range(width):
-                        row_cells[i] = cells[row, i]
                 for i in range(width):
-                    row_cells[i] = min(max(row_cells[i] + increments[pulse, i], low[i]), high[i])
-        if touched:
-            for i in range(width):
-                cells[row, i] = row_cells[i]
+                    cell = flat_cells[row, i] + increments[pulse, i]
+                    flat_cells[row, i] = min(max(cell, low[i]), high[i])
 
 
 class Crossbar:
@@ -63,38 +60,41 @@ class Crossbar:
 
     def __init__(self, params: McuParams) -> None:
         slices = params.slices
-        self.shape = (params.rows, params.columns, slices.count)
-        # the slices of one weight lie side by side, so one row is one run of memory
-        self._cells = np.zeros((params.rows, params.columns * slices.count), dtype=np.int16)
-        ranges = [slices.cell_range(k) for k in range(slices.count)]
-        self._low = np.tile(np.array([r[0] for r in ranges], dtype=np.int32), params.columns)
-        self._high = np.tile(np.array([r[1] for r in ranges], dtype=np.int32), params.columns)
+        widest = max(slices.cell_bits)
+        # narrow types, so a vector instruction does more of them: what cells and sums need
+        self._type = np.int16 if widest < 15 else np.int32
+        exact = max(params.lossless_bits) <= 16 and self._type is np.int16
+        self._sum_type = np.int16 if exact else np.int32
+        self._cells = np.zeros((params.rows, slices.count, params.columns), dtype=self._type)
+        ranges = np.array([slices.cell_range(k) for k in range(slices.count)], dtype=self._type)
+        self._low, self._high = np.repeat(ranges, params.columns, axis=0).T.copy()
 
     @property
     def cells(self) -> NDArray[np.int16]:
         """Copy of the cells, shape (slices, rows, columns)."""
-        return self._cells.reshape(self.shape).transpose(2, 0, 1).copy()
+        return self._cells.transpose(1, 0, 2).astype(np.int16)
 
     @cells.setter
     def cells(self, cells: NDArray[np.int16]) -> None:
-        rows, columns, slices = self.shape
+        rows, slices, columns = self._cells.shape
         if cells.shape != (slices, rows, columns):
             raise ValueError(f"Cells must have shape {(slices, rows, columns)}, not {cells.shape}")
-        self._cells[:] = cells.transpose(1, 2, 0).reshape(rows, -1)
+        self._cells[:] = cells.transpose(1, 0, 2)
 
-    def column_sums(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows driven at ``levels`` (rows,): sum on every bit line, shape (columns, slices)."""
-        sums = np.empty(self._cells.shape[1], dtype=np.int64)
+    def column_sums(self, levels: NDArray[np.uint8]) -> NDArray[np.signedinteger]:
+        """Rows driven at ``levels`` (rows,), 0 or 1: bit line sums, shape (slices, columns)."""
+        sums = np.empty(self._cells.shape[1:], dtype=self._sum_type)
         _sum_rows(self._cells, levels, sums)
-        return sums.reshape(self.shape[1:])
+        return sums
 
-    def row_sums(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Columns driven at ``levels`` (columns,): sum on every word line, shape (rows, slices)."""
-        sums = np.empty((self.shape[0], self.shape[2]), dtype=np.int64)
+    def row_sums(self, levels: NDArray[np.uint8]) -> NDArray[np.signedinteger]:
+        """Columns driven at ``levels`` (columns,), 0 or 1: word line sums, shape (slices, rows)."""
+        rows, slices, _ = self._cells.shape
+        sums = np.empty((slices, rows), dtype=self._sum_type)
         _sum_columns(self._cells, levels, sums)
         return sums
 
-    def add_pulses(self, rows: NDArray[np.uint8], increments: NDArray[np.int32]) -> None:
+    def add_pulses(self, rows: NDArray[np.uint8], increments: NDArray[np.signedinteger]) -> None:
         """Apply a pulse train in order; a cell saturates at every pulse.
 
         Parameters
@@ -102,11 +102,13 @@ class Crossbar:
         rows
             Rows each pulse selects, shape (pulses, rows), 0 or 1.
         increments
-            Signed increment each pulse gives, shape (pulses, columns, slices).
+            Signed increment each pulse gives, shape (pulses, slices, columns), at most the span
+            of a cell.
         """
         flat = increments.reshape(len(increments), -1)
         _add_pulses(self._cells, rows, flat, self._low, self._high)
 
     def program_row(self, row: int, cells: NDArray[np.int16]) -> None:
         """Write a row; ``cells`` has shape (columns, slices)."""
-        self._cells[row] = np.clip(cells.reshape(-1), self._low, self._high)
+        written = np.clip(cells.T.reshape(-1), self._low, self._high)
+        self._cells[row] = written.reshape(self._cells.shape[1:])

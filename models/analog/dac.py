@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def levels(drive: NDArray[np.uint8]) -> NDArray[np.int64]:
+def levels(drive: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Level of every line, in units of the read voltage.
 
     Parameters
@@ -14,7 +14,7 @@ def levels(drive: NDArray[np.uint8]) -> NDArray[np.int64]:
 
     Returns
     -------
-    ndarray of int64, shape (lines,)
+    ndarray of uint8, shape (lines,)
         0 or 1: an ideal DAC has no error.
     """
-    return drive.astype(np.int64)
+    return drive

@@ -4,6 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def hold(sums: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Held copy of settled sums, shape (lines, slices), in cell units: no droop."""
+def hold(sums: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
+    """Settled sums as held, shape (slices, lines), in cell units: no droop."""
     return sums

@@ -101,18 +101,22 @@ def test_operands_all_at_one_corner(params, value):
 
 
 def test_products_too_large_for_float64_are_exact():
-    # about 2**38 * 2**15 * 128: the lowest bits are lost in float64
-    weights = np.full((128, 2), 2**34 - 1)
-    weights[0] = 1
-    matrix = FastMatrix(WIDE, weights)
-    x = np.full(128, 32767)
-    total = sum(int(w) * 32767 for w in weights[:, 0])
-    assert total + 2**52 > 2**53  # the bound that is checked
-    shift = total.bit_length() - 14
-    assert matrix.mvm(x, shift).tolist() == [(total + (1 << shift >> 1)) >> shift] * 2
-    literal = LiteralMatrix(WIDE, weights)
-    assert matrix.mvm(x, shift).tolist() == literal.mvm(x, shift).tolist()
-    assert matrix.mtvm([32767, -32768], 20).tolist() == literal.mtvm([32767, -32768], 20).tolist()
+    # a sum of 56 bits just below a tie: float64 would round it up to the tie
+    shift, rows = 42, 102
+    x = np.full(rows, 32767)
+    x[-2:] = 1024, 1
+    weights = np.full((rows, 2), 2**34)
+    rest = ((1 << (shift - 1)) - 1 - (rows - 2) * 32767 * 2**34) % (1 << shift)
+    weights[-2:] = [[rest // 1024] * 2, [rest % 1024] * 2]
+    total = sum(int(a) * int(w) for a, w in zip(x, weights[:, 0], strict=True))
+    assert total > 2**55
+    assert total % (1 << shift) == (1 << (shift - 1)) - 1
+    for batch in (x, np.stack([x, x])):
+        y = FastMatrix(WIDE, weights).mvm(batch, shift)
+        assert (y == total >> shift).all()
+        turned = FastMatrix(WIDE, weights.T.copy()).mtvm(batch, shift)
+        assert (turned == total >> shift).all()
+    assert LiteralMatrix(WIDE, weights).mvm(x, shift).tolist() == [total >> shift] * 2
 
 
 def test_more_pulses_than_a_byte_counts_are_counted():

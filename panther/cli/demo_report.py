@@ -57,7 +57,7 @@ def picture(path: Path, rtl: dict[str, Any], training: dict[str, Any], cells: Pa
         first, last = stored["first0"], stored["last0"]
     slices = len(first)
     figure = plt.figure(figsize=(12, 7), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.25))
+    (top,), (bottom,) = figure.subfigures(2, 1, height_ratios=(1, 1.25), squeeze=False)
     left, right = top.subplots(1, 2)
     hits = np.array(rtl["hits"], dtype=float)
     window = min(50, len(hits))

@@ -40,12 +40,14 @@ def _sum_columns(cells, levels, sums):  # type: ignore[no-untyped-def]
 def _add_pulses(cells, rows, increments, low, high):  # type: ignore[no-untyped-def]
     """Pulse by pulse ``cells = clip(cells + rows * increments)``."""
     width = increments.shape[1]
+    narrow = cells.dtype.type
     flat_cells = cells.reshape(cells.shape[0], width)
     for row in range(flat_cells.shape[0]):
         for pulse in range(rows.shape[0]):
             if rows[pulse, row]:
                 for i in range(width):
-                    cell = flat_cells[row, i] + increments[pulse, i]
+                    # no wider than a cell: four times the elements in a vector
+                    cell = narrow(flat_cells[row, i] + increments[pulse, i])
                     flat_cells[row, i] = min(max(cell, low[i]), high[i])
 
 

@@ -15,7 +15,7 @@ from cocotb_tests.pins import compare_pins
 from golden.fixed import requantise
 from hdl.mcu.adc_control import tag_layout
 
-CYCLES = 1500
+CYCLES = 800
 LATENCY = 2
 
 
@@ -80,9 +80,9 @@ async def reset_drops_what_is_on_its_way(dut):
         dut.i_valid.value = 1
         for _ in range(cycles):
             await FallingEdge(dut.clk)
-        dut.rst.value, dut.i_valid.value = 1, 0
+        dut.rst.value = 1
         await FallingEdge(dut.clk)
-        dut.rst.value = 0
+        dut.rst.value, dut.i_valid.value = 0, 0
         for _ in range(LATENCY + 1):
             await RisingEdge(dut.clk)
             compare_pins("Requantise", f"reset after {cycles} cycles", dut, o_valid=0)

@@ -41,9 +41,8 @@ class Bench:
 
     def next_column(self) -> int:
         columns = self.params.columns
-        past = [column for column in (columns, columns + 1, 255) if columns <= column < 256]
-        if past and self.rng.random() < 0.15:
-            return self.rng.choice(past)
+        if columns < 256 and self.rng.random() < 0.2:
+            return self.rng.choice((columns, 255, self.rng.randrange(columns, 256)))
         return self.rng.choice((0, columns - 1, self.rng.randrange(columns)))
 
     @staticmethod

@@ -6,7 +6,6 @@ from hdl.mcu.requantise import Requantise
 CASES = [
     *((name, "icarus") for name in ("TINY", "ODD", "LANES", "WIDE", "BINARY")),
     ("LANES", "verilator"),
-    ("WIDE", "verilator"),
 ]
 
 

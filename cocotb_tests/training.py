@@ -15,7 +15,7 @@ class Run:
     layers: tuple[int, ...] = (64, 32, 10)
     """Inputs, hidden units, classes. Layer n runs on unit n, its bias is the row after its
     inputs."""
-    examples: int = 500
+    examples: int = 1437
     """Training examples, in the order of the golden training's first epochs."""
     crs_period: int = 16
     """OPAs of one unit between two CRS."""

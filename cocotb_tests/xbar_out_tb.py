@@ -49,9 +49,8 @@ class Bench:
     def next_request(self) -> tuple[OutBank, int]:
         bank = OutBank(self.rng.randrange(2))
         lines = self.lines[bank]
-        past = [index for index in (lines, lines + 1, 255) if lines <= index < 256]
-        if past and self.rng.random() < 0.15:
-            return bank, self.rng.choice(past)
+        if lines < 256 and self.rng.random() < 0.2:
+            return bank, self.rng.choice((lines, 255, self.rng.randrange(lines, 256)))
         return bank, self.rng.choice((0, lines - 1, self.rng.randrange(lines)))
 
     async def tick(self, *, locked: int = 0, ask: bool = True) -> None:

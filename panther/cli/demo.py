@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 3600
 
 
 def demo(
-    examples: Annotated[int, typer.Option(min=1, help="Training examples under Verilator.")] = 500,
+    examples: Annotated[int, typer.Option(min=1, help="Training examples under Verilator.")] = 1437,
     sim: Annotated[
         str,
         typer.Option(help=f"verilator, icarus or all; Icarus trains {ICARUS_EXAMPLES} at most."),
@@ -118,7 +118,7 @@ def demo(
         folder / "demo.png", measured[first], reference, results[first].path / "cells.npz"
     )
     console.print()
-    console.print(demo_report.as_text(rows), end="", markup=False)
+    console.print(demo_report.as_text(rows), end="", markup=False, soft_wrap=True)
     console.print()
     for name, data in measured.items():
         console.print(
@@ -127,6 +127,7 @@ def demo(
             f"{data['events']} analog events, {data['model_share']:.0%} of the time in the array "
             "models",
             markup=False,
+            soft_wrap=True,
         )
     console.print(f"picture and results: {folder}", markup=False, soft_wrap=True)
 

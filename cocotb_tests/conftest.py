@@ -1,6 +1,7 @@
 """The ``simulate`` fixture: build a design, run a testbench on it, report what went wrong."""
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -50,6 +51,8 @@ def simulate(request: pytest.FixtureRequest) -> Callable[..., sim.Result]:
             )
             report.append(f"replay: PANTHER_SEED={seed()} .venv/bin/pytest '{node}'")
             pytest.fail("\n".join(report), pytrace=False)
+        else:
+            shutil.rmtree(result.path)  # only what failed is worth keeping
         return result
 
     return run

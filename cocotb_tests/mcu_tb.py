@@ -266,12 +266,12 @@ async def operations_keep_to_their_cycles(dut):
     timing, bits, lanes = params.timing, params.operand_bits, params.adc.per_slice
     columns, rows = params.columns // lanes, params.rows // lanes
     settle, stages = timing.integrate_cycles, -(-params.slices.count // 4)
-    row_cycles = columns + settle + timing.program_cycles + stages + 6
+    row_cycles = columns + settle + timing.program_cycles + stages + 4
     promised = {
         Operation.MVM: (bits * columns, bits * max(columns, settle + 2) + settle + 10),
         Operation.MTVM: (bits * rows, bits * max(rows, settle + 2) + settle + 10),
         Operation.OPA: (4 * bits, 4 * bits * timing.pulse_cycles + 5),
-        Operation.CRS: (params.rows * columns, params.rows * row_cycles + 3),
+        Operation.CRS: (params.rows * columns, params.rows * row_cycles + 4),
     }
     script = Script(params)
     times = [script.cycle()]

@@ -1,6 +1,9 @@
+import re
+
 import pytest
 
 from cocotb_tests.designs import SETS, mcu_bench
+from panther.sim import ROOT
 
 TESTS = 6
 
@@ -14,4 +17,11 @@ TESTS = 6
 )
 def test_matches_golden(simulate, name, simulator):
     variables = {"PANTHER_SET": name}
-    simulate(mcu_bench(SETS[name]), "mcu_tb", simulator, expected=TESTS, variables=variables)
+    design = mcu_bench(SETS[name])
+    result = simulate(design, "mcu_tb", simulator, expected=TESTS, variables=variables)
+    if name == "PAPER":
+        # the README's figures are this unit's
+        readme = (ROOT / "README.md").read_text()
+        for operation, row in (("MVM", "an MVM"), ("OPA", "an OPA"), ("CRS", "a CRS")):
+            cycles = re.search(rf"\| cycles of {row}.*\| (\d+) \|$", readme, re.MULTILINE)[1]
+            assert f"{operation}: {cycles} cycles" in result.log

@@ -62,12 +62,16 @@ DROP = ("drop:slice=5,line=4,event=20", "unit0, example 1, MVM, line 4")
 def test_fault_drill_ends_in_a_divergence(tmp_path, fault, place, simulator):
     require(simulator)
     status, said = demo(
-        "--sim", simulator, "--examples", "4", "--inject", fault, "--output", str(tmp_path)
+        "--sim", simulator, "--examples", "3", "--inject", fault, "--output", str(tmp_path)
     )
     assert status == 1, said
     assert f"first divergence: {place}" in said
-    assert f"panther demo --sim {simulator} --examples 4" in said
+    assert f"panther demo --sim {simulator} --examples 3" in said
     assert f"--inject {fault}" in said
     waves = re.search(r"^waves (.*)$", said, re.MULTILINE)[1]
     assert waves.endswith("divergence.vcd"), waves
     assert not list(tmp_path.iterdir())  # a failed run leaves no results
+    readme = (ROOT / "README.md").read_text()
+    if f"--sim {simulator} --examples 3 --inject {fault}" in readme:
+        divergence = next(line for line in said.splitlines() if "first divergence" in line)
+        assert divergence in readme

@@ -39,8 +39,8 @@ class Mcu(wiring.Component):
     slice, B operand bits and I integration cycles, an operation takes
 
     - MVM ``B * max(ceil(C / A), I + 2) + I + 10`` cycles, MTVM the same with R;
-    - OPA ``4 * B * pulse_cycles + 4``;
-    - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 6) + 3``
+    - OPA ``4 * B * pulse_cycles + 5``;
+    - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 4) + 4``
 
     at most. Writing a row leaves its columns beyond those in use undefined. A request that cannot
     be carried out is taken, has no effect and raises ``rejected``.

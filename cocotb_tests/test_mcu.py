@@ -12,7 +12,7 @@ TESTS = 6
     ("name", "simulator"),
     [
         *[(name, "icarus") for name in SETS if not SETS[name].rows > 16],
-        *[(name, "verilator") for name in ("ODD", "LANES", "SMALL_ADC6", "PAPER")],
+        *[(name, "verilator") for name in ("ODD", "LANES", "SMALL_ADC6", "TALL", "FLAT", "PAPER")],
     ],
 )
 def test_matches_golden(simulate, name, simulator):

@@ -11,6 +11,20 @@ FOLDER = Path(__file__).parent
 PERIOD_NS = 10
 
 
+# the unit's streams and the host port's have the same names
+_STREAMS = """\
+    .i_write__payload(w_write), .i_write__valid(w_write_v), .i_write__ready(w_write_r),
+    .i_command__payload(w_command), .i_command__valid(w_command_v), .i_command__ready(w_command_r),
+    .i_config__payload(w_config), .i_config__valid(w_config_v), .i_config__ready(w_config_r),
+    .i_read__payload(w_read), .i_read__valid(w_read_v), .i_read__ready(w_read_r),
+    .o_read__payload(w_word), .o_read__valid(w_word_v), .o_read__ready(w_word_r),
+    .i_cells__payload(w_cells), .i_cells__valid(w_cells_v), .i_cells__ready(w_cells_r),
+    .i_cells_read__payload(w_ask), .i_cells_read__valid(w_ask_v), .i_cells_read__ready(w_ask_r),
+    .o_cells__payload(w_answer), .o_cells__valid(w_answer_v), .o_cells__ready(w_answer_r),
+    .counter_select(counter_select), .counter_value(counter_value),
+    .busy(busy), .rejected(rejected)"""
+
+
 def words(bits: int) -> int:
     """32-bit words that hold ``bits`` bits."""
     return math.ceil(bits / 32)
@@ -79,16 +93,7 @@ module unit(input clk, input rst);
   wire [{cells * lanes - 1}:0] write_cells;
   mcu mcu(
     .clk(clk), .rst(rst),
-    .i_write__payload(w_write), .i_write__valid(w_write_v), .i_write__ready(w_write_r),
-    .i_command__payload(w_command), .i_command__valid(w_command_v), .i_command__ready(w_command_r),
-    .i_config__payload(w_config), .i_config__valid(w_config_v), .i_config__ready(w_config_r),
-    .i_read__payload(w_read), .i_read__valid(w_read_v), .i_read__ready(w_read_r),
-    .o_read__payload(w_word), .o_read__valid(w_word_v), .o_read__ready(w_word_r),
-    .i_cells__payload(w_cells), .i_cells__valid(w_cells_v), .i_cells__ready(w_cells_r),
-    .i_cells_read__payload(w_ask), .i_cells_read__valid(w_ask_v), .i_cells_read__ready(w_ask_r),
-    .o_cells__payload(w_answer), .o_cells__valid(w_answer_v), .o_cells__ready(w_answer_r),
-    .counter_select(counter_select), .counter_value(counter_value),
-    .busy(busy), .rejected(rejected),
+{_STREAMS},
     .array__row_drive(row_drive), .array__column_drive(column_drive),
     .array__column_digit(column_digit), .array__row_negative(row_negative),
     .array__column_negative(column_negative), .array__transpose(transpose), .array__fine(fine),
@@ -103,16 +108,7 @@ module unit(input clk, input rst);
     .RESULT({result_bits(params)}), .SELECT({select})
   ) host (
     .clk(clk), .rst(rst),
-    .i_write__payload(w_write), .i_write__valid(w_write_v), .i_write__ready(w_write_r),
-    .i_command__payload(w_command), .i_command__valid(w_command_v), .i_command__ready(w_command_r),
-    .i_config__payload(w_config), .i_config__valid(w_config_v), .i_config__ready(w_config_r),
-    .i_read__payload(w_read), .i_read__valid(w_read_v), .i_read__ready(w_read_r),
-    .o_read__payload(w_word), .o_read__valid(w_word_v), .o_read__ready(w_word_r),
-    .i_cells__payload(w_cells), .i_cells__valid(w_cells_v), .i_cells__ready(w_cells_r),
-    .i_cells_read__payload(w_ask), .i_cells_read__valid(w_ask_v), .i_cells_read__ready(w_ask_r),
-    .o_cells__payload(w_answer), .o_cells__valid(w_answer_v), .o_cells__ready(w_answer_r),
-    .counter_select(counter_select), .counter_value(counter_value),
-    .busy(busy), .rejected(rejected)
+{_STREAMS}
   );
   converter #(
     .ROWS({rows}), .COLUMNS({columns}), .DIGITS({digits}), .SLOTS({32 * lanes * slices}),

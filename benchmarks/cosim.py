@@ -347,10 +347,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(cycles)
 
     size = f"{PARAMS.rows}x{PARAMS.columns}"
-    table = Table(
-        "section", "engine", box=box.SIMPLE_HEAD,
-        title=f"Co-simulation under Verilator, {size}, slicing {PARAMS.slices.name}",
-    )  # fmt: skip
+    title = f"Co-simulation under Verilator, {size}, slicing {PARAMS.slices.name}"
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title)
+    for heading in ("section", "engine"):
+        table.add_column(heading, no_wrap=True)
     for heading in ("cycles", "events", "CPU ms", "Mcycles/s", "x limit", "Python"):
         table.add_column(heading, justify="right", no_wrap=True)
     ratios = {}

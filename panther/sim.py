@@ -18,10 +18,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import cocotb_tools.config
-import find_libpython
 from filelock import FileLock
 
-from panther.tools import SIMULATORS, Tool, require_simulator
+from panther.tools import SIMULATORS, SimulationError, Tool, require_simulator, require_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_ROOT = ROOT / "build"
@@ -34,10 +33,6 @@ _RUNTIME = (
     "verilated_timing",
     "verilated_vcd_c",
 )
-
-
-class SimulationError(Exception):
-    """A build or a run broke down; the message ends with the end of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +276,7 @@ def run(
     path.mkdir(parents=True, exist_ok=True)
     results = path / "results.xml"
     results.unlink(missing_ok=True)
-    libpython = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
+    libpython = require_tool("libpython").path
     environment = {
         **os.environ,
         **built.tool.env,

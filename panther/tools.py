@@ -15,7 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import find_libpython
+
 SIMULATORS = ("icarus", "verilator")
+
+
+class SimulationError(Exception):
+    """A build or a run broke down; the message ends with the end of its log."""
 
 
 class ToolError(Exception):
@@ -91,6 +97,13 @@ def _find_python() -> Tool | None:
     return Tool(name="python", path=Path(sys.executable), version=platform.python_version())
 
 
+def _find_libpython() -> Tool | None:
+    path = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
+    if not path:
+        return None
+    return Tool(name="libpython", path=Path(path), version=platform.python_version())
+
+
 def _find_icarus() -> Tool | None:
     tool = _program("icarus", "iverilog", "-V")
     return tool if tool is not None and shutil.which("vvp") is not None else None
@@ -148,6 +161,13 @@ REQUIREMENTS: dict[str, Requirement] = {
             find=lambda: _package("cocotb", "cocotb"),
         ),
         Requirement(
+            name="libpython",
+            minimum="3.11",
+            purpose="Python inside the simulators",
+            install=f"apt-get install libpython{sys.version_info[0]}.{sys.version_info[1]}",
+            find=_find_libpython,
+        ),
+        Requirement(
             name="verilator",
             minimum="5.036",
             purpose="fast simulation",
@@ -186,7 +206,10 @@ REQUIREMENTS: dict[str, Requirement] = {
     )
 }
 
-_NEEDED_BY = {"icarus": ("icarus",), "verilator": ("verilator", "perl", "g++", "make")}
+_NEEDED_BY = {
+    "icarus": ("icarus", "libpython"),
+    "verilator": ("verilator", "perl", "g++", "make", "libpython"),
+}
 
 
 def _status(requirement: Requirement) -> Status:
@@ -205,7 +228,14 @@ def survey() -> list[Status]:
     return [_status(requirement) for requirement in REQUIREMENTS.values()]
 
 
-def _require(name: str) -> Tool:
+def require_tool(name: str) -> Tool:
+    """Return a program of :data:`REQUIREMENTS`.
+
+    Raises
+    ------
+    ToolError
+        If it is missing or too old.
+    """
     status = _status(REQUIREMENTS[name])
     advice = f"to install it: {status.requirement.install}"
     if status.tool is None:
@@ -233,5 +263,5 @@ def require_simulator(name: str) -> Tool:
     """
     if name not in SIMULATORS:
         raise ToolError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {name!r}")
-    simulator, *_ = [_require(needed) for needed in _NEEDED_BY[name]]
+    simulator, *_ = [require_tool(needed) for needed in _NEEDED_BY[name]]
     return simulator

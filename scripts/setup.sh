@@ -59,6 +59,15 @@ make_venv() {
         grep '^ERROR' "$log" | grep -v Ignored | tail -5 >&2
         give_up "pip install failed, see $log; is the network reachable?"
     }
+    # cocotb embeds Python in the simulator; Debian packs its library separately
+    local libpython='import find_libpython, sys; sys.exit(find_libpython.find_libpython() is None)'
+    if ! .venv/bin/python -c "$libpython"; then
+        local package
+        package=libpython$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        say "installing $package with apt-get (details in $log)"
+        apt_install "$package" && .venv/bin/python -c "$libpython" ||
+            say "warning: no simulation will run without it: apt-get install $package"
+    fi
     key >.venv/setup.key
 }
 

@@ -16,8 +16,8 @@ ARCH = frozenset({"panther.arch"})
 MAY_IMPORT = {
     "panther/__init__.py": frozenset[str](),
     "panther/arch": frozenset[str](),
-    "panther/tools.py": ARCH,
-    "panther/sim.py": ARCH | {"panther.tools", "cocotb_tools", "filelock", "find_libpython"},
+    "panther/tools.py": ARCH | {"find_libpython"},
+    "panther/sim.py": ARCH | {"panther.tools", "cocotb_tools", "filelock"},
     "panther/cli": ANYTHING,
     "hdl": ARCH | {"amaranth"},
     "models": ARCH | {"numpy", "numba"},

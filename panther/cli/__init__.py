@@ -15,7 +15,7 @@ from panther.cli.errors import UserError
 from panther.cli.presets import presets
 from panther.cli.regress import regress
 from panther.cli.verilog import verilog
-from panther.tools import ToolError
+from panther.tools import SimulationError, ToolError
 
 app = typer.Typer(
     help="Design, simulate and verify PANTHER, an in-memory training accelerator.",
@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = error.format_message() if isinstance(error, TyperException) else str(error)
         print(f"{where}: error: {' '.join(text.split())}", file=sys.stderr)
         status = 2
+    except SimulationError as error:
+        # not the user's mistake, and the end of its log says more than our traceback
+        print(f"panther: error: {error}", file=sys.stderr)
+        status = 1
     except (Abort, KeyboardInterrupt):
         status = 130
     sys.exit(status or 0)

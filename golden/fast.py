@@ -11,9 +11,6 @@ from golden.slicing import Cells, weight_bound
 from golden.store import make_store
 from panther.arch.params import McuParams
 
-EXACT = 1 << 53
-"""Integers below are exact in float64."""
-
 
 def is_lossless(params: McuParams) -> bool:
     """Whether no converter can ever clip or round."""
@@ -82,9 +79,9 @@ class FastMatrix:
             crs_saturated=self._crs_saturated,
         )
 
-    def _words(self, name: str, values: Any, length: int, tile: int) -> tuple[Ints, int]:
-        """``values`` as words with a batch axis, and the greatest norm of a tile."""
-        words = values
+    def _words(self, name: str, values: Any, length: int) -> Ints:
+        """``values`` as integers with a batch axis; their range is still to be checked."""
+        words: Ints = values
         if type(words) is not np.ndarray or words.dtype != np.int64 or not words.flags.c_contiguous:
             words = np.ascontiguousarray(as_integers(name, values))
         if words.ndim == 1:
@@ -92,43 +89,52 @@ class FastMatrix:
         if words.ndim != 2 or words.shape[1] != length:
             shape = (*np.shape(values)[:-1], length)[-2:]
             as_words(name, values, bits=self.params.operand_bits, shape=shape)
+        return words
+
+    def _is_exact(self, name: str, words: Ints, tile: int, shift: int) -> bool:
+        """Whether sums, with half an LSB of the result added, are exact in float64."""
         norm = int(product.tile_norm(words, tile, -self._high - 1, self._high))
         if norm < 0:
             as_words(name, words, bits=self.params.operand_bits, shape=words.shape)
-        return words, norm
+        return norm * self._bound + (1 << shift >> 1) < product.EXACT
 
     def mvm(self, x: Any, shift: int) -> Ints:
         """See :meth:`golden.matrix.Matrix.mvm`."""
         rows, columns = self._shape
-        bits, tile = self.params.operand_bits, self.params.rows
         check_shift(shift)
-        word, norm = self._words("Input", x, rows, tile)
+        word = self._words("Input", x, rows)
         y = np.zeros((len(word), columns), np.int64)
+        alone = self._lossless and len(word) == 1
+        if not (alone and self._store.product(word[0], self._bound, shift, y[0], self._counts)):
+            self._mvm(word, shift, y)
+        return y if np.ndim(x) == 2 else y[0]
+
+    def _mvm(self, word: Ints, shift: int, y: Ints) -> None:
+        bits, tile = self.params.operand_bits, self.params.rows
+        exact = self._is_exact("Input", word, tile, shift)
         if not self._lossless:
-            self._store.mvm(word, shift, y, self._clipped, self._counts)
-        elif not self._is_exact(norm, shift):
+            self._store.mvm(word, shift, y, self._clipped, self._counts, exact=exact)
+        elif not exact:
             weights = self._store.weights
             product.integer_product(weights, word, tile, shift, bits, y, self._counts)
-        elif len(word) == 1:
-            self._store.product(word[0], shift, y[0], self._counts)
         else:
             weights, real = self._store.weights, word.astype(np.float64)
-            for start in range(0, rows, tile):
+            for start in range(0, len(weights), tile):
                 total = real[:, start : start + tile] @ weights[start : start + tile]
                 product.add_words_batch(total, shift, bits, y, self._counts)
-        return y if np.ndim(x) == 2 else y[0]
 
     def mtvm(self, e: Any, shift: int) -> Ints:
         """See :meth:`golden.matrix.Matrix.mtvm`."""
         rows, columns = self._shape
-        bits, tile = self.params.operand_bits, self.params.columns
         check_shift(shift)
-        word, norm = self._words("Error", e, columns, tile)
+        word = self._words("Error", e, columns)
         y = np.zeros((len(word), rows), np.int64)
         self._transposes = True
+        bits, tile = self.params.operand_bits, self.params.columns
+        exact = self._is_exact("Error", word, tile, shift)
         if not self._lossless:
-            self._store.mtvm(word, shift, y, self._clipped, self._counts)
-        elif not self._is_exact(norm, shift):
+            self._store.mtvm(word, shift, y, self._clipped, self._counts, exact=exact)
+        elif not exact:
             weights = self._store.weights
             product.integer_product(weights.T, word, tile, shift, bits, y, self._counts)
         else:
@@ -140,11 +146,13 @@ class FastMatrix:
 
     def opa(self, x: Any, e: Any) -> None:
         """See :meth:`golden.matrix.Matrix.opa`."""
-        x_word, _ = self._words("Input", x, self._shape[0], self._shape[0])
-        e_word, _ = self._words("Error", e, self._shape[1], self._shape[1])
+        x_word = self._words("Input", x, self._shape[0])
+        e_word = self._words("Error", e, self._shape[1])
         check_batch(x_word, e_word)
-        decode = self._lossless and (self._transposes or len(x_word) > 1)
-        self._store.opa(x_word, e_word, self._opa_saturated, decode=decode)
+        decode = len(x_word) > 1 or (self._lossless and self._transposes)
+        if not self._store.opa(x_word, e_word, self._opa_saturated, decode=decode):
+            for name, word in (("Input", x_word), ("Error", e_word)):
+                as_words(name, word, bits=self.params.operand_bits, shape=word.shape)
 
     def crs(self) -> None:
         """See :meth:`golden.matrix.Matrix.crs`."""
@@ -153,7 +161,3 @@ class FastMatrix:
     def load(self, cells: Any) -> None:
         """See :meth:`golden.matrix.Matrix.load`."""
         self._store.load(load_cells(cells, self.params, self._shape))
-
-    def _is_exact(self, norm: int, shift: int) -> bool:
-        """Whether sums, with half an LSB of the result added, are exact in float64."""
-        return norm * self._bound + (1 << shift >> 1) < EXACT

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from golden.fixed import Ints, as_integers, saturate
+from golden.fixed import Ints, as_integers
 from panther.arch.formats import TrainFormats
 
 LOG2_E = 47274
@@ -60,6 +60,23 @@ def relu_backward(e: Any, y: Any) -> Ints:
     return passed
 
 
+def feed(y: Any, formats: TrainFormats) -> Ints:
+    """``bias_row(relu(y), formats)`` of a batch in one pass."""
+    fed: Ints = _feed(y, formats.activation.one)
+    return fed
+
+
+@njit(cache=True)
+def _feed(y: Ints, one: int) -> Ints:
+    examples, units = y.shape
+    fed = np.empty((examples, units + 1), np.int64)
+    for b in range(examples):
+        for i in range(units):
+            fed[b, i] = max(y[b, i], 0)
+        fed[b, units] = one
+    return fed
+
+
 @njit(cache=True)
 def exponential(gap: int, fraction: int) -> int:
     """``exp(-gap / 2**fraction)`` in Q1.15 for a word ``gap`` of at least 0.
@@ -91,8 +108,9 @@ def exponential(gap: int, fraction: int) -> int:
 
 @njit(cache=True)
 def _softmax_errors(
-    logits: Ints, labels: Ints, fraction: int, low: int, high: int, error_fraction: int, e: Ints
-) -> int:
+    logits: Ints, labels: Ints, fraction: int, low: int, high: int, error_fraction: int,
+    error_high: int, e: Ints,
+) -> int:  # fmt: skip
     """Steps 1 to 5 of :func:`softmax_error`; the first example whose label is no class, or -1.
 
     ``logits`` and ``e`` have the shape (examples, classes).
@@ -110,6 +128,7 @@ def _softmax_errors(
         for i in range(logits.shape[1]):
             if (logits[b, i] >= high and e[b, i] < 0) or (logits[b, i] <= low and e[b, i] > 0):
                 e[b, i] = 0
+            e[b, i] = min(max(e[b, i], -error_high - 1), error_high)
     return -1
 
 
@@ -153,10 +172,10 @@ def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
     flat = np.ascontiguousarray(y).reshape(-1, classes)
     right = np.ascontiguousarray(right).reshape(-1)
     e = np.empty_like(flat)
-    wrong = _softmax_errors(flat, right, act.fraction, act.low, act.high, err.fraction, e)
+    wrong = _softmax_errors(flat, right, act.fraction, act.low, act.high, err.fraction, err.high, e)
     if wrong >= 0:
         raise ValueError(f"Label must be in the range [0, {classes - 1}], not {right[wrong]}")
-    return saturate(e, err.bits).reshape(y.shape)
+    return e.reshape(y.shape)
 
 
 @dataclass(frozen=True)
@@ -226,3 +245,37 @@ def _scale(e: Ints, multiplier: int, shift: int, high: int, scaled: Ints) -> Non
     half = (1 << shift) >> 1
     for i in range(e.size):
         scaled[i] = min(max((half - e[i] * multiplier) >> shift, -high - 1), high)
+
+
+def backward(back: Ints, fed: Ints, rate: Rate, formats: TrainFormats) -> tuple[Ints, Ints]:
+    """The error behind a ReLU and its :func:`scale_error`, of a batch in one pass.
+
+    Parameters
+    ----------
+    back : ndarray of int64, shape (examples, units + 1)
+        What an MTVM yields, the bias row's entry last.
+    fed : ndarray of int64, shape (examples, units + 1)
+        What the ReLU yielded, the bias word last.
+    rate : Rate
+    formats : TrainFormats
+
+    Returns
+    -------
+    errors, updates : ndarray of int64, shape (examples, units)
+        ``relu_backward(back, fed)`` without the bias row, and the update words.
+    """
+    high = formats.update.high
+    errors, updates = _backward(back, fed, rate.multiplier, rate.shift, high)
+    return errors, updates
+
+
+@njit(cache=True)
+def _backward(back: Ints, fed: Ints, multiplier: int, shift: int, high: int) -> tuple[Ints, Ints]:
+    examples, units = back.shape[0], back.shape[1] - 1
+    errors = np.empty((examples, units), np.int64)
+    updates = np.empty((examples, units), np.int64)
+    for b in range(examples):
+        for i in range(units):
+            errors[b, i] = back[b, i] if fed[b, i] > 0 else 0
+        _scale(errors[b], multiplier, shift, high, updates[b])
+    return errors, updates

@@ -27,17 +27,22 @@ class Store(Protocol):
     @property
     def nbytes(self) -> int: ...
 
-    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
-        """Outer products; with ``decode``, weights are soon needed."""
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> bool:
+        """Outer products; with ``decode``, weights are soon needed. False if not of words."""
 
     def crs(self, at_limit: Ints) -> int: ...
 
-    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
-        """Lossless MVM of one example."""
+    def product(self, x: Ints, bound: int, shift: int, y: Ints, counts: Ints) -> bool:
+        """Lossless MVM of one example. False if not of words, or inexact in float64."""
 
-    def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None: ...
+    def mvm(
+        self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints, *, exact: bool
+    ) -> None:
+        """MVM through converters; ``exact`` if lossless sums are exact in float64."""
 
-    def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None: ...
+    def mtvm(
+        self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints, *, exact: bool
+    ) -> None: ...
 
 
 class PackedStore:
@@ -48,6 +53,7 @@ class PackedStore:
         cell_bits = params.slices.cell_bits
         self._half = np.array([1 << (bits - 1) for bits in cell_bits], np.int64)
         self._limits = (2 * self._half - 1).astype(np.uint8)
+        self._high = (1 << (params.operand_bits - 1)) - 1
         self._limit = self._limits.view("<u8")[0]
         self._offset = sum(int(half) << (4 * k) for k, half in enumerate(self._half))
         base = sum(int(half - 8) << (8 * k) for k, half in enumerate(self._half[:-1]))
@@ -58,19 +64,23 @@ class PackedStore:
         steps = params.adc_step_log2
         rows = np.array([self._half, steps, [-c for c in codes], [c - 1 for c in codes]], np.int16)
         self._adc = np.tile(rows, convert.COLUMNS)
-        self._weights = np.empty(cells.shape[1:])
+        ends = [[min(c - 1, 254) for c in codes], [min(c, 254) for c in codes]]
+        self._reach = np.tile(np.array([self._half, *ends], np.uint8), 32)
+        self._words = packed.aligned(*cells.shape[1:])
+        self._weights = packed.aligned(*cells.shape[1:]).view(np.float64)
         self._stale = np.ones(len(self._weights), np.bool_)
         self.load(cells)
 
     @property
     def weights(self) -> Reals:
-        packed.refresh(self._words, self._offset, self._stale, self._weights)
+        if self._stale.any():
+            packed.refresh(self._words, self._offset, self._stale, self._weights)
         return self._weights
 
     def load(self, cells: Cells) -> None:
         lifted = (cells + self._half[:, np.newaxis, np.newaxis]).astype(np.uint8)
         in_bytes = np.ascontiguousarray(lifted.transpose(1, 2, 0))
-        self._words = in_bytes.view("<u8")[..., 0].astype(np.uint64)
+        self._words[:] = in_bytes.view("<u8")[..., 0]
         self._stale[:] = True
 
     def cells(self) -> Cells:
@@ -82,9 +92,11 @@ class PackedStore:
     def nbytes(self) -> int:
         return self._words.nbytes + self._weights.nbytes
 
-    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> bool:
         decoded = decode, self._stale, self._weights
-        packed.opa(self._words, x, e, self._limit, self._offset, *decoded, saturated)
+        scale = self._high, self._limit, self._offset
+        done: bool = packed.opa(self._words, x, e, *scale, *decoded, saturated)
+        return done
 
     def crs(self, at_limit: Ints) -> int:
         lost: int = packed.crs(
@@ -92,20 +104,42 @@ class PackedStore:
         )
         return lost
 
-    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
-        bits, tile = self.params.operand_bits, self.params.rows
+    def product(self, x: Ints, bound: int, shift: int, y: Ints, counts: Ints) -> bool:
+        scale = self.params.rows, bound, shift, self.params.operand_bits
+        done: bool
         if self._stale.any():
-            packed.product(self._words, x, self._offset, tile, shift, bits, y, counts)
+            done = packed.product(self._words, x, self._offset, *scale, y, counts)
         else:
-            product.mvm_one(self._weights, x, tile, shift, bits, y, counts)
+            done = product.mvm_one(self._weights, x, *scale, y, counts)
+        return done
 
-    def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
-        bits, tile = self.params.operand_bits, self.params.rows
-        convert.mvm(self._words, x, tile, self._adc, self._group, bits, shift, y, clipped, counts)
+    def mvm(
+        self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints, *, exact: bool
+    ) -> None:
+        self._read(x, self.params.rows, shift, y, clipped, counts, exact=exact, turn=False)
 
-    def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
-        bits, tile = self.params.operand_bits, self.params.columns
-        convert.mtvm(self._words, e, tile, self._adc, self._group, bits, shift, y, clipped, counts)
+    def mtvm(
+        self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints, *, exact: bool
+    ) -> None:
+        self._read(e, self.params.columns, shift, y, clipped, counts, exact=exact, turn=True)
+
+    def _read(
+        self, x: Ints, tile: int, shift: int, y: Ints, clipped: Ints, counts: Ints, *,
+        exact: bool, turn: bool,
+    ) -> None:  # fmt: skip
+        exact = exact and not any(self.params.adc_step_log2)
+        products = np.empty((0, 0, 0))
+        if exact and len(x) > 1:
+            weights = self.weights.T if turn else self.weights
+            real = x.astype(np.float64)
+            products = np.empty((-(-x.shape[1] // tile), *y.shape))
+            for t, start in enumerate(range(0, x.shape[1], tile)):
+                part = slice(start, start + tile)
+                np.matmul(real[:, part], weights[part], out=products[t])
+        convert.convert(
+            self._words, x, products, exact, turn, tile, self._adc, self._reach, self._offset,
+            self._group, self.params.operand_bits, shift, y, clipped, counts,
+        )  # fmt: skip
 
 
 class WideStore:
@@ -139,10 +173,12 @@ class WideStore:
     def nbytes(self) -> int:
         return self._cells.nbytes + self._weights.nbytes
 
-    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> None:
-        value_bits = self.params.slices.value_bits
-        wide.opa(self._cells, x, e, value_bits, self._low, self._high, saturated)
-        self._stale = True
+    def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> bool:
+        word, value_bits = (1 << (self.params.operand_bits - 1)) - 1, self.params.slices.value_bits
+        cells = self._low, self._high, saturated
+        done: bool = wide.opa(self._cells, x, e, word, value_bits, *cells)
+        self._stale |= done
+        return done
 
     def crs(self, at_limit: Ints) -> int:
         value_bits = self.params.slices.value_bits
@@ -150,14 +186,19 @@ class WideStore:
         self._stale = True
         return lost
 
-    def product(self, x: Ints, shift: int, y: Ints, counts: Ints) -> None:
-        bits, tile = self.params.operand_bits, self.params.rows
-        product.mvm_one(self.weights, x, tile, shift, bits, y, counts)
+    def product(self, x: Ints, bound: int, shift: int, y: Ints, counts: Ints) -> bool:
+        scale = self.params.rows, bound, shift, self.params.operand_bits
+        done: bool = product.mvm_one(self.weights, x, *scale, y, counts)
+        return done
 
-    def mvm(self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
+    def mvm(
+        self, x: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints, *, exact: bool
+    ) -> None:
         self._read(self._cells, x, self.params.rows, shift, y, clipped, counts)
 
-    def mtvm(self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints) -> None:
+    def mtvm(
+        self, e: Ints, shift: int, y: Ints, clipped: Ints, counts: Ints, *, exact: bool
+    ) -> None:
         turned = np.ascontiguousarray(self._cells.transpose(0, 2, 1))
         self._read(turned, e, self.params.columns, shift, y, clipped, counts)
 

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from golden.data import Dataset
 from golden.fixed import Ints, as_integers, as_words
 from golden.layers import (
+    backward,
     bias_row,
+    feed,
     learning_rate,
-    relu,
-    relu_backward,
     scale_error,
     softmax_error,
 )
@@ -193,7 +193,7 @@ class Trainer:
         formats = self.config.formats
         inputs: list[Ints] = []
         for layer, matrix in enumerate(self.matrices):
-            inputs.append(bias_row(relu(y) if layer else y, formats))
+            inputs.append(feed(y, formats) if layer else bias_row(y, formats))
             y = matrix.mvm(inputs[-1], formats.output_shift)
         return tuple(inputs), y
 
@@ -214,12 +214,14 @@ class Trainer:
         labels = self._labels(labels, len(x))
         formats = self.config.formats
         inputs, logits = self.forward(x)
-        errors = [softmax_error(logits, labels, formats)]
+        error = softmax_error(logits, labels, formats)
+        errors, updates = [error], [scale_error(error, self.rate, formats)]
         for layer in range(len(self.matrices) - 1, 0, -1):
-            back = self.matrices[layer].mtvm(errors[0], formats.output_shift)
-            errors.insert(0, relu_backward(back[:, :-1], inputs[layer][:, :-1]))
-        updates = tuple(scale_error(e, self.rate, formats) for e in errors)
-        return Trace(inputs, logits, tuple(errors), updates)
+            back = self.matrices[layer].mtvm(errors[-1], formats.output_shift)
+            error, update = backward(back, inputs[layer], self.rate, formats)
+            errors.append(error)
+            updates.append(update)
+        return Trace(inputs, logits, tuple(errors[::-1]), tuple(updates[::-1]))
 
     def step(self, x: Any, label: int) -> Trace:
         """Train one example; the last of a batch also closes the batch.

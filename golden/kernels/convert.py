@@ -7,28 +7,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from golden.kernels.vector import sum_four, sum_one
+from golden.kernels.packed import aligned, list_driven, sum_rows
+from golden.kernels.vector import reaches, sum_four, sum_one
 
 Adc = NDArray[np.int16]
+Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 Halves = NDArray[np.uint16]
 Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
 COLUMNS = 128
-"""Columns of a block of the converter kernel."""
+"""Columns of a block that goes through the steps: it stays in the first-level cache."""
+GROUP = 8
+"""Columns that go through the steps together, those of one vector."""
 READS = 2047
 """Readings whose lost conversions, at most 16 each, a 16-bit counter holds."""
 
 _I16 = np.int16
 _U64 = np.uint64
-
-
-@njit(cache=True)
-def _copy(words: Words, into: Words) -> None:
-    for c in range(words.size):
-        into[c] = words[c]
 
 
 @njit(cache=True)
@@ -65,50 +64,62 @@ def _convert(
 
 
 @njit(cache=True)
-def _read(block: Words, lines: int, x: Ints, bits: int, adc: Adc, group: int, lost: Adc) -> Ints:
+def _list_steps(x: Ints, rows: Ints, used: int, bits: int, steps: Ints, driven: Ints) -> int:
+    """The bit steps of one tile, from the sign down; returns the number of runs.
+
+    A run is consecutive steps that drive the same rows: ``steps[i]`` holds their number and that
+    of the rows, which ``driven[i]`` lists by their place in ``rows``, filled up to a multiple of
+    four with ``used``, the place of a row of zeros.
+    """
+    changes = np.int64(0)
+    for n in range(used):
+        changes |= x[rows[n]] ^ (x[rows[n]] >> 1)
+    runs, step = 0, bits
+    while step > 0:
+        run = 1
+        while run < step and not (changes >> (step - run - 1)) & 1:
+            run += 1
+        step -= run
+        count = 0
+        for n in range(used):
+            driven[runs, count] = n
+            count += (x[rows[n]] >> step) & 1
+        driven[runs, count : count + 3] = used
+        steps[runs, 0], steps[runs, 1] = run, count
+        runs += 1
+    return runs
+
+
+@njit(cache=True)
+def _read(
+    block: Words, runs: int, steps: Ints, driven: Ints, adc: Adc, group: int, lost: Adc, y: Ints
+) -> None:
     """Sums over slices and steps of one tile, one example and some columns.
 
-    Bit steps go from the sign down. A run of ``n`` steps that drive the same rows has the same
-    codes ``c`` in all of them; a slice's sum ``h`` becomes ``2**n * (h + c) - c``, or ``-c`` if the
-    run begins with the sign step. ``adc`` has a row for each of: offset of a cell's
-    byte, binary logarithm of the step, least and greatest code. ``block`` has a row of zeros
-    after its ``lines`` rows.
+    The steps of a run have the same codes ``c``; a slice's sum ``h`` becomes ``2**n * (h + c) -
+    c`` for a run of ``n`` steps, or ``-c`` if it begins with the sign step. ``adc`` has a row for
+    each of: offset of a cell's byte, binary logarithm of the step, least and greatest code.
+    ``block`` has a row of zeros at its end.
     """
     size = 8 * block.shape[1]
     stepless = not adc[1, :8].any()
     sums = np.empty(size, np.uint16)
     total = np.zeros(size, np.int32)
-    rows = np.empty(lines + 4, np.int64)
-    changes = np.int64(0)
-    for r in range(lines):
-        changes |= x[r] ^ (x[r] >> 1)
-    step = bits
-    while step > 0:
-        run = 1
-        while run < step and not (changes >> (step - run - 1)) & 1:
-            run += 1
-        is_sign = step == bits
-        step -= run
-        used = 0
-        for r in range(lines):
-            rows[used] = r * size
-            used += (x[r] >> step) & 1
-        rows[used : used + 3] = lines * size
-        listed = (used + 3) & -4
+    for i in range(runs):
+        run, count = steps[i]
+        rows, listed = driven[i].ctypes.data, (count + 3) & -4
         if group == 4:
-            sum_four(block.ctypes.data, rows.ctypes.data, listed, sums.ctypes.data, size)
+            sum_four(block.ctypes.data, rows, listed, sums.ctypes.data, size)
         else:
-            sum_one(block.ctypes.data, rows.ctypes.data, listed, sums.ctypes.data, size)
-        _convert(sums, used, adc, stepless, run, is_sign, total, lost)
+            sum_one(block.ctypes.data, rows, listed, sums.ctypes.data, size)
+        _convert(sums, count, adc, stepless, run, i == 0, total, lost)
     pairs = np.empty(size // 2, np.int64)
     for i in range(pairs.size):
         low = np.int64(total[2 * i]) << np.int64(adc[1, 2 * i])
         pairs[i] = low + (np.int64(total[2 * i + 1]) << (np.int64(adc[1, 2 * i + 1]) + 4))
-    y = np.empty(size // 8, np.int64)
     for c in range(y.size):
         low = pairs[4 * c] + (pairs[4 * c + 1] << 8)
         y[c] = low + (pairs[4 * c + 2] << 16) + (pairs[4 * c + 3] << 24)
-    return y
 
 
 @njit(cache=True)
@@ -131,11 +142,20 @@ def _add(total: Ints, shift: int, bits: int, y: Ints, counts: Ints) -> None:
 @njit(cache=True)
 def _transpose(words: Words, driven: Flags, turned: Words) -> None:
     """Transpose the driven columns, eight rows at a time: what is written fills a cache line."""
-    for start in range(0, words.shape[0], 8):
-        for c in range(words.shape[1]):
-            if driven[c]:
-                for r in range(start, min(start + 8, words.shape[0])):
-                    turned[c, r] = words[r, c]
+    columns = np.empty(driven.size, np.uint64)
+    used = 0
+    for c in range(driven.size):
+        columns[used] = c
+        used += driven[c]
+    rows = words.shape[0]
+    whole = rows & -8
+    for start in range(0, whole, 8):
+        for column in columns[:used]:
+            for r in range(8):
+                turned[column, start + r] = words[start + r, column]
+    for column in columns[:used]:
+        for r in range(whole, rows):
+            turned[column, r] = words[r, column]
 
 
 @njit(cache=True)
@@ -149,6 +169,25 @@ def _driven(x: Ints) -> Flags:
 
 
 @njit(cache=True)
+def _choose(beyond: Words, chosen: Ints) -> int:
+    """List the groups of columns that have any bit set in ``beyond``; returns their number."""
+    suspects = 0
+    for start in range(0, beyond.size, GROUP):
+        found = _U64(0)
+        for word in beyond[start : start + GROUP]:
+            found |= word
+        chosen[suspects] = start
+        suspects += found != 0
+    return suspects
+
+
+@njit(cache=True)
+def _whole(product: Reals, total: Ints) -> None:
+    for c in range(total.size):
+        total[c] = np.int64(product[c])
+
+
+@njit(cache=True)
 def _empty(lost: Adc, clipped: Ints) -> None:
     for i in range(lost.size):
         clipped[i & 7] += lost[i]
@@ -156,65 +195,117 @@ def _empty(lost: Adc, clipped: Ints) -> None:
 
 
 @njit(cache=True)
-def mvm(
-    words: Words, x: Ints, tile: int, adc: Adc, group: int, bits: int, shift: int, y: Ints,
-    clipped: Ints, counts: Ints,
-) -> None:  # fmt: skip
-    """MVM through the converters; ``x`` has the shape (examples, rows), ``y`` (examples, columns).
-
-    The driven rows of every block of a tile are copied once, for all examples, to lie side by side.
-    ``adc`` is as in :func:`_read`, for ``COLUMNS`` columns.
-    """
-    rows, columns = words.shape
-    lost = np.zeros(8 * COLUMNS, np.int16)
-    reads = 0
-    driven = _driven(x)
-    scratch = np.empty((tile + 1) * COLUMNS, np.uint64)
-    for first in range(0, rows, tile):
-        last = min(rows, first + tile)
-        for start in range(0, columns, COLUMNS):
-            stop = min(columns, start + COLUMNS)
-            lines, width = last - first, stop - start
-            block = scratch[: (lines + 1) * width].reshape(lines + 1, width)
-            block[lines] = _U64(0)
-            for r in range(lines):
-                if driven[first + r]:
-                    _copy(words[first + r, start:stop], block[r])
-            for b in range(x.shape[0]):
-                total = _read(block, lines, x[b, first:last], bits, adc, group, lost)
-                _add(total, shift, bits, y[b, start:stop], counts)
-                reads += 1
-                if reads % READS == 0:
-                    _empty(lost, clipped)
-    _empty(lost, clipped)
+def _copy(words: Words, into: Words) -> None:
+    for c in range(words.size):
+        into[c] = words[c]
 
 
 @njit(cache=True)
-def mtvm(
-    words: Words, e: Ints, tile: int, adc: Adc, group: int, bits: int, shift: int, y: Ints,
-    clipped: Ints, counts: Ints,
-) -> None:  # fmt: skip
-    """MTVM through the converters; ``e`` has the shape (examples, columns), ``y`` (examples, rows).
+def _gather(words: Words, chosen: Ints, rows: Ints, used: int, block: Words) -> None:
+    """The chosen groups of columns of some rows, side by side, and a row of zeros."""
+    i = 0
+    while i < chosen.size:
+        j = i + 1
+        while j < chosen.size and chosen[j] == chosen[j - 1] + GROUP:
+            j += 1
+        for n in range(used):
+            _copy(words[rows[n], chosen[i] : chosen[j - 1] + GROUP], block[n, i * GROUP :])
+        i = j
+    block[used] = _U64(0)
 
-    Every block of a tile is transposed once, for all examples.
+
+@njit(cache=True)
+def convert(
+    words: Words, x: Ints, products: Reals, exact: bool, turn: bool, tile: int, adc: Adc,
+    reach: Bytes, offset: int, group: int, bits: int, shift: int, y: Ints, clipped: Ints,
+    counts: Ints,
+) -> None:  # fmt: skip
+    """MVM, or with ``turn`` MTVM, through the converters.
+
+    Where no sum of any driven rows is out of a converter's range, none of its steps can clip, and
+    all of them together are the exact product. Only the other columns go through the steps.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (rows, columns)
+    x : ndarray of int64, shape (examples, driven)
+        ``driven`` and ``read`` are the rows and columns, with ``turn`` the columns and rows.
+    products : ndarray of float64, shape (tiles, examples, read)
+        The exact products of every tile; no tiles if they are still to be computed.
+    exact : bool
+        Whether converters do not round and products are exact in float64. If not, all columns go
+        through the steps.
+    turn : bool
+    tile : int
+        Lines of a tile.
+    adc : ndarray of int16, shape (4, 8 * COLUMNS)
+        See :func:`_read`.
+    reach : ndarray of uint8, shape (3, 256)
+        See :data:`golden.kernels.vector.reaches`.
+    offset : int
+        See :func:`golden.kernels.packed.refresh`.
+    group : int
+        Cells of one slice whose bytes' sum fits a byte, 4 or 1.
+    bits, shift : int
+        Of the words, and of the requantisation.
+    y : ndarray of int64, shape (examples, read)
+    clipped : ndarray of int64, shape (8,)
+    counts : ndarray of int64, shape (2,)
+        See :func:`golden.kernels.product.add_words`.
     """
-    rows, columns = words.shape
+    read = y.shape[1]
     lost = np.zeros(8 * COLUMNS, np.int16)
     reads = 0
-    driven = _driven(e)
-    scratch = np.empty((tile + 1) * COLUMNS, np.uint64)
-    for start in range(0, rows, COLUMNS):
-        stop = min(rows, start + COLUMNS)
-        for first in range(0, columns, tile):
-            last = min(columns, first + tile)
-            lines, width = last - first, stop - start
-            block = scratch[: (lines + 1) * width].reshape(lines + 1, width)
-            block[lines] = _U64(0)
-            _transpose(words[start:stop, first:last], driven[first:last], block)
-            for b in range(e.shape[0]):
-                total = _read(block, lines, e[b, first:last], bits, adc, group, lost)
-                _add(total, shift, bits, y[b, start:stop], counts)
+    rows = np.empty(tile, np.int64)
+    steps = np.empty((bits, 2), np.int64)
+    driven = np.empty((bits, tile + 4), np.int64)
+    scratch = aligned(tile + 1, COLUMNS).reshape(-1)
+    beyond = np.empty(read, np.uint64)
+    chosen = np.empty((read + GROUP - 1) // GROUP, np.int64)
+    product = np.empty(read)
+    total = np.empty(read, np.int64)
+    part = np.empty(COLUMNS, np.int64)
+    turned = aligned(tile if turn else 0, -(-read // GROUP) * GROUP)
+    any_driven = _driven(x)
+    row_bytes = 8 * (turned if turn else words).shape[1]
+    for t in range((x.shape[1] + tile - 1) // tile):
+        first, last = t * tile, min(x.shape[1], (t + 1) * tile)
+        lines = words[first:last]
+        if turn:
+            lines = turned
+            _transpose(words[:, first:last], any_driven[first:last], lines)
+        for b in range(x.shape[0]):
+            signal = x[b, first:last]
+            used = list_driven(signal, rows)
+            if used == 0:
+                continue
+            suspects = chosen.size
+            if exact:
+                reaches(
+                    lines.ctypes.data, rows.ctypes.data, used, row_bytes, reach.ctypes.data,
+                    beyond.ctypes.data, 8 * read,
+                )  # fmt: skip
+                suspects = _choose(beyond, chosen)
+            if suspects > chosen.size // 2:
+                chosen[:] = np.arange(chosen.size) * GROUP
+                suspects = chosen.size
+            elif products.shape[0]:
+                _whole(products[t, b], total)
+            else:
+                sum_rows(lines, signal, rows, used, offset, product)
+                _whole(product, total)
+            if suspects:
+                runs = _list_steps(signal, rows, used, bits, steps, driven)
+            for start in range(0, suspects, COLUMNS // GROUP):
+                places = chosen[start : min(suspects, start + COLUMNS // GROUP)]
+                width = min(GROUP * (places.size - 1) + read - places[-1], GROUP * places.size)
+                block = scratch[: (used + 1) * width].reshape(used + 1, width)
+                _gather(lines, places, rows, used, block)
+                _read(block, runs, steps, driven, adc, group, lost, part[:width])
+                for i in range(width):
+                    total[places[i // GROUP] + i % GROUP] = part[i]
                 reads += 1
                 if reads % READS == 0:
                     _empty(lost, clipped)
+            _add(total, shift, bits, y[b], counts)
     _empty(lost, clipped)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from golden.kernels.product import add_words
+from golden.kernels.product import add_words, is_exact, tile_norm
 from golden.kernels.vector import LOST, pulse3, pulse4
 
 Bytes = NDArray[np.uint8]
@@ -36,6 +36,14 @@ _ONE = np.uint64(1)
 _S4, _S8, _S16, _S32, _S56 = (np.uint64(n) for n in (4, 8, 16, 32, 56))
 
 
+@njit(cache=True)
+def aligned(rows: int, columns: int) -> Words:
+    """An array of words that begins at a cache line, which vectors then do not straddle."""
+    raw = np.empty(rows * columns + 7, np.uint64)
+    skipped = (-raw.ctypes.data & 63) // 8
+    return raw[skipped : skipped + rows * columns].reshape(rows, columns)
+
+
 @njit(cache=True, inline="always")
 def _spread(value: Word) -> Word:
     """The eight nibbles of a 32-bit number as the bytes of a word."""
@@ -45,7 +53,7 @@ def _spread(value: Word) -> Word:
 
 
 @njit(cache=True, inline="always")
-def _fold(word: Word) -> np.int64:
+def fold(word: Word) -> np.int64:
     """``sum(byte[k] << 4 * k)``."""
     pairs = (word & _EVEN_BYTES) + (((word >> _S8) & _EVEN_BYTES) << _S4)
     fours = (pairs & _EVEN_HALVES) + (((pairs >> _S16) & _EVEN_HALVES) << _S8)
@@ -55,14 +63,14 @@ def _fold(word: Word) -> np.int64:
 @njit(cache=True)
 def _decode_row(words: Words, offset: int, weights: Reals) -> None:
     for c in range(words.size):
-        weights[c] = np.float64(_fold(words[c]) - offset)
+        weights[c] = np.float64(fold(words[c]) - offset)
 
 
 @njit(cache=True)
 def refresh(words: Words, offset: int, stale: Flags, weights: Reals) -> None:
     """Decode the rows marked in ``stale``, of shape (rows,), and clear the marks.
 
-    A weight is ``_fold(word) - offset``; words and weights have the shape (rows, columns).
+    A weight is ``fold(word) - offset``; words and weights have the shape (rows, columns).
     """
     for r in range(words.shape[0]):
         if stale[r]:
@@ -71,34 +79,48 @@ def refresh(words: Words, offset: int, stale: Flags, weights: Reals) -> None:
 
 
 @njit(cache=True)
-def product(
-    words: Words, x: Ints, offset: int, tile: int, shift: int, bits: int, y: Ints, counts: Ints
-) -> None:
-    """:func:`golden.kernels.product.mvm_one` on words, decoded on the way."""
-    columns = words.shape[1]
+def list_driven(x: Ints, rows: Ints) -> int:
+    """List the rows whose input is not zero; returns their number."""
+    used = 0
+    for r in range(x.size):
+        if x[r] != 0:
+            rows[used] = r
+            used += 1
+    return used
+
+
+@njit(cache=True)
+def sum_rows(words: Words, x: Ints, rows: Ints, used: int, offset: int, product: Reals) -> None:
+    """Exact sums of ``x`` times the weights over some rows."""
     zero = np.float64(offset)
-    total = np.empty(columns)
+    product[:] = 0.0
+    for n in range(0, used - 1, 2):
+        w0, w1 = words[rows[n]], words[rows[n + 1]]
+        x0, x1 = np.float64(x[rows[n]]), np.float64(x[rows[n + 1]])
+        for c in range(product.size):
+            v0, v1 = np.float64(fold(w0[c])) - zero, np.float64(fold(w1[c])) - zero
+            product[c] += x0 * v0 + x1 * v1
+    if used & 1:
+        w0, x0 = words[rows[used - 1]], np.float64(x[rows[used - 1]])
+        for c in range(product.size):
+            product[c] += x0 * (np.float64(fold(w0[c])) - zero)
+
+
+@njit(cache=True)
+def product(
+    words: Words, x: Ints, offset: int, tile: int, bound: int, shift: int, bits: int, y: Ints,
+    counts: Ints,
+) -> bool:  # fmt: skip
+    """:func:`golden.kernels.product.mvm_one` on words, decoded on the way."""
+    if not is_exact(x, tile, bound, shift, bits):
+        return False
+    product = np.empty(words.shape[1])
     rows = np.empty(tile, np.int64)
     for start in range(0, x.size, tile):
-        used = 0
-        for r in range(start, min(start + tile, x.size)):
-            if x[r] != 0:
-                rows[used] = r
-                used += 1
-        total[:] = 0.0
-        i = 0
-        while i + 2 <= used:
-            w0, w1 = words[rows[i]], words[rows[i + 1]]
-            x0, x1 = np.float64(x[rows[i]]), np.float64(x[rows[i + 1]])
-            for c in range(columns):
-                v0, v1 = np.float64(_fold(w0[c])), np.float64(_fold(w1[c]))
-                total[c] += x0 * (v0 - zero) + x1 * (v1 - zero)
-            i += 2
-        if i < used:
-            w0, x0 = words[rows[i]], np.float64(x[rows[i]])
-            for c in range(columns):
-                total[c] += x0 * (np.float64(_fold(w0[c])) - zero)
-        add_words(total, shift, bits, y, counts)
+        used = list_driven(x[start : start + tile], rows)
+        sum_rows(words[start : start + tile], x[start : start + tile], rows, used, offset, product)
+        add_words(product, shift, bits, y, counts)
+    return True
 
 
 @njit(cache=True)
@@ -152,16 +174,20 @@ def _flush(lost: Bytes, saturated: Ints) -> None:
 
 @njit(cache=True)
 def opa(
-    words: Words, x: Ints, e: Ints, limit: Word, offset: int, decode: bool, stale: Flags,
-    weights: Reals, saturated: Ints,
-) -> None:  # fmt: skip
+    words: Words, x: Ints, e: Ints, high: int, limit: Word, offset: int, decode: bool,
+    stale: Flags, weights: Reals, saturated: Ints,
+) -> bool:  # fmt: skip
     """Outer products of a batch, one example after another.
+
+    Does nothing, and says so, unless both operands are words.
 
     Parameters
     ----------
     words : ndarray of uint64, shape (rows, columns)
     x : ndarray of int64, shape (examples, rows)
     e : ndarray of int64, shape (examples, columns)
+    high : int
+        The greatest word.
     limit : uint64
         The greatest byte of every slice.
     offset : int
@@ -174,10 +200,15 @@ def opa(
     saturated : ndarray of int64, shape (8,)
         Grows by the cells of each slice that saturate.
     """
+    if (
+        tile_norm(x, x.shape[1], -high - 1, high) < 0
+        or tile_norm(e, e.shape[1], -high - 1, high) < 0
+    ):
+        return False
     rows, columns = words.shape
     alone = x.shape[0] == 1
     width = min(columns, COLUMNS if alone else BATCH_COLUMNS)
-    scratch = np.empty(0 if alone else rows * width, np.uint64)
+    scratch = aligned(0 if alone else rows, width)
     lost = np.zeros(LOST, np.uint8)
     greatest = 0
     for b in range(x.shape[0]):
@@ -188,11 +219,10 @@ def opa(
         stop = start + size
         block, base = words, start
         if not alone:
-            block, base = scratch[: rows * size].reshape(rows, size), 0
+            block, base = scratch.reshape(-1)[: rows * size].reshape(rows, size), 0
             for r in range(rows):
                 _copy(words[r, start:stop], block[r])
-        table = np.empty((64, size), np.uint64)
-        mask = np.empty((2, size), np.uint64)
+        table, mask = aligned(64, size), aligned(2, size)
         tables, masks, cells = table.ctypes.data, mask.ctypes.data, block.ctypes.data + 8 * base
         counters, row_bytes, used = lost.ctypes.data, 8 * block.shape[1], 8 * size
         rows_of_counters = 255 // (size // 8 + 7)
@@ -227,6 +257,7 @@ def opa(
                 _copy(block[r], words[r, start:stop])
                 if decode:
                     _decode_row(block[r], offset, weights[r, start:stop])
+    return True
 
 
 @njit(cache=True)
@@ -234,7 +265,7 @@ def _resolve_row(words: Words, offset: int, base: Word, low: int, high: int) -> 
     """Canonical words of a row; the number of weights whose top slice saturated."""
     saturated = 0
     for c in range(words.size):
-        rest = _fold(words[c]) - offset + 0x08888888
+        rest = fold(words[c]) - offset + 0x08888888
         exact = rest >> 28
         digit = exact if exact > low else low
         digit = digit if digit < high else high

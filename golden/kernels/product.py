@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
+EXACT = 1 << 53
+"""Integers below are exact in float64."""
+
 
 @njit(cache=True)
 def tile_norm(words: Ints, tile: int, low: int, high: int) -> int:
@@ -27,6 +30,17 @@ def tile_norm(words: Ints, tile: int, low: int, high: int) -> int:
                 return -1
             greatest = max(greatest, norm)
     return greatest
+
+
+@njit(cache=True)
+def is_exact(words: Ints, tile: int, bound: int, shift: int, bits: int) -> bool:
+    """Whether words are in range and their products with weights up to ``bound`` are exact.
+
+    That is, whether sums over a tile, with half an LSB of the result added, are exact in float64.
+    """
+    high = (1 << (bits - 1)) - 1
+    norm = tile_norm(words.reshape(1, -1), tile, -high - 1, high)
+    return norm >= 0 and norm * bound + (1 << shift >> 1) < EXACT
 
 
 @njit(cache=True)
@@ -62,9 +76,14 @@ def add_words_batch(total: Reals, shift: int, bits: int, y: Ints, counts: Ints) 
 
 @njit(cache=True)
 def mvm_one(
-    weights: Reals, x: Ints, tile: int, shift: int, bits: int, y: Ints, counts: Ints
-) -> None:
-    """MVM of one example; rows whose input is zero are skipped, four of the rest go at a time."""
+    weights: Reals, x: Ints, tile: int, bound: int, shift: int, bits: int, y: Ints, counts: Ints
+) -> bool:
+    """MVM of one example; rows whose input is zero are skipped, four of the rest go at a time.
+
+    Does nothing, and says so, unless :func:`is_exact`.
+    """
+    if not is_exact(x, tile, bound, shift, bits):
+        return False
     columns = weights.shape[1]
     total = np.empty(columns)
     rows = np.empty(tile, np.int64)
@@ -89,6 +108,7 @@ def mvm_one(
                 total[c] += x0 * w0[c]
             i += 1
         add_words(total, shift, bits, y, counts)
+    return True
 
 
 @njit(cache=True)

@@ -76,12 +76,49 @@ def _pulse(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
     return context.get_dummy_value()
 
 
+def _row(builder: Any, rows: Any, place: Any, row_bytes: Any) -> Any:
+    """Offset of the row whose number stands at a place of the list ``rows``."""
+    address = builder.add(rows, builder.mul(place, _INTP(8)))
+    number = builder.load(builder.inttoptr(address, _INTP.as_pointer()))
+    return builder.mul(number, row_bytes)
+
+
+def _reach(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    """How far sums of any of some rows can reach, in bytes that saturate.
+
+    Sums of ``byte - half`` over the listed rows, the positive ones and the negative ones apart,
+    against the greatest that no converter clips.
+    """
+    cells, rows, count, row_bytes, adc, beyond, size = arguments
+    for lanes, first, last in _parts(builder, size, (256, *LANES)):
+        vector, load, store = _vectors(lanes, builder)
+        with _tools.for_range_slice(builder, first, last, _INTP(lanes)) as (offset, _):
+            half, high, low = (load(adc, _INTP(256 * n)) for n in range(3))
+            column = builder.add(cells, offset)
+            ends = [_tools.alloca_once_value(builder, vector(None)) for _ in range(2)]
+            for end in ends:
+                builder.store(vector(None), end)
+            with _tools.for_range_slice(builder, _INTP(0), count, _INTP(1)) as (i, _):
+                cell = load(column, _row(builder, rows, i, row_bytes))
+                for end, (more, less) in zip(ends, ((cell, half), (half, cell)), strict=True):
+                    above = builder.icmp_unsigned(">", more, less)
+                    move = builder.select(above, builder.sub(more, less), vector(None))
+                    total = builder.add(builder.load(end), move)
+                    wrapped = builder.icmp_unsigned("<", total, move)
+                    builder.store(builder.select(wrapped, vector([255] * lanes), total), end)
+            over = [
+                builder.icmp_unsigned(">", builder.load(end), limit)
+                for end, limit in zip(ends, (high, low), strict=True)
+            ]
+            store(builder.zext(builder.or_(*over), vector), beyond, offset)
+    return context.get_dummy_value()
+
+
 def _sum(group: int) -> Callable[..., Any]:
     """Generator of a sum of rows of which ``group`` fit a byte."""
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         cells, rows, count, sums, size = arguments
-        list_type = _INTP.as_pointer()
         for lanes, first, last in _parts(builder, size, (256, *LANES)):
             _, load, store = _vectors(lanes, builder)
             wide = _ir.VectorType(_I16, lanes)
@@ -90,11 +127,8 @@ def _sum(group: int) -> Callable[..., Any]:
                 total = _tools.alloca_once_value(builder, wide(None))
                 builder.store(wide(None), total)
                 with _tools.for_range_slice(builder, _INTP(0), count, _INTP(4)) as (i, _):
-                    loaded = []
-                    for n in range(4):
-                        place = builder.add(rows, builder.mul(builder.add(i, _INTP(n)), _INTP(8)))
-                        row = builder.load(builder.inttoptr(place, list_type))
-                        loaded.append(load(column, row))
+                    places = (builder.add(i, _INTP(n)) for n in range(4))
+                    loaded = [load(column, _row(builder, rows, n, size)) for n in places]
                     while len(loaded) > 4 // group:
                         pairs = zip(loaded[::2], loaded[1::2], strict=True)
                         loaded = [builder.add(left, right) for left, right in pairs]
@@ -129,6 +163,13 @@ def _sum_one(_typing: Any, cells: Any, rows: Any, count: Any, sums: Any, size: A
     return types.void(*[types.intp] * 5), _sum(1)
 
 
+def _reaches(
+    _typing: Any, cells: Any, rows: Any, count: Any, row_bytes: Any, adc: Any, beyond: Any,
+    size: Any,
+) -> Any:  # fmt: skip
+    return types.void(*[types.intp] * 7), _reach
+
+
 pulse3 = _intrinsic(_pulse3)
 """Pulses of one row whose input is below 4096: the top nibble adds nothing."""
 
@@ -137,7 +178,12 @@ pulse4 = _intrinsic(_pulse4)
 
 sum_four = _intrinsic(_sum_four)
 """Sums of ``count`` rows, a multiple of four, as 16-bit numbers; any four fit a byte. ``rows`` is
-the address of the rows' offsets from ``cells``, as 64-bit numbers."""
+the address of the rows' numbers, of 64 bits; they lie side by side from ``cells``."""
 
 sum_one = _intrinsic(_sum_one)
 """``sum_four`` for any bytes."""
+
+reaches = _intrinsic(_reaches)
+"""Sets the bytes ``beyond`` of columns in which the sum of some of ``count`` rows might be clipped,
+and clears the others. ``adc`` is the address of three rows of 256 bytes, by slice: the byte of a
+cell that is 0, and the greatest sums up and down no converter clips, both at most 254."""

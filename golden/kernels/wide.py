@@ -4,6 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from golden.kernels.product import tile_norm
+
 Cells = NDArray[np.int16]
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -23,14 +25,20 @@ def decode(cells: Cells, value_bits: int, weights: Reals) -> None:
 
 @njit(cache=True)
 def opa(
-    cells: Cells, x: Ints, e: Ints, value_bits: int, low: Ints, high: Ints, saturated: Ints
-) -> None:
+    cells: Cells, x: Ints, e: Ints, word: int, value_bits: int, low: Ints, high: Ints,
+    saturated: Ints,
+) -> bool:  # fmt: skip
     """Outer products of a batch, one example after another.
 
     All pulses of one example push a cell one way, so it is clipped once. ``x`` has the shape
     (examples, rows), ``e`` (examples, columns), ``low``, ``high`` and ``saturated`` one entry a
-    slice.
+    slice. Does nothing, and says so, if either exceeds the greatest ``word``.
     """
+    if (
+        tile_norm(x, x.shape[1], -word - 1, word) < 0
+        or tile_norm(e, e.shape[1], -word - 1, word) < 0
+    ):
+        return False
     slices, rows, columns = cells.shape
     table = np.zeros((64, columns), np.int32)
     for k in range(slices):
@@ -63,6 +71,7 @@ def opa(
                     lost += np.int32(cell != exact)
                     cells[k, r, c] = np.int16(cell)
                 saturated[k] += lost
+    return True
 
 
 @njit(cache=True)

@@ -189,3 +189,26 @@ def test_converters_see_the_largest_sums_there_are(step, rail):
         x = np.full(256, value)
         np.testing.assert_array_equal(*(matrix.mvm(x, 12) for matrix in pair))
         assert_same(*pair)
+
+
+@pytest.mark.parametrize("adc_bits", [8, 9, 10])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_columns_that_clip_among_columns_that_cannot(corners, batch, adc_bits):
+    params = replace(PAPER, adc=AdcParams(bits=(adc_bits,) * 8))
+    draw = corners(batch)
+    pair = [kind(params, np.zeros((150, 141), int)) for kind in (LiteralMatrix, FastMatrix)]
+    for line in (1, 2):
+        cells = draw.rng.integers(-2, 3, (8, 150, 141)).astype(np.int16)
+        lines = np.moveaxis(cells, line, 0)
+        for place in (3, 17, 30, 31, 77, 140):
+            for k in range(8):
+                lines[place, k] = params.slices.cell_range(k)[place % 2]
+        lines[50, 3] = params.slices.cell_range(3)[0]
+        for matrix in pair:
+            matrix.load(cells)
+        x, e = draw.words(16, (batch, 150)), draw.words(16, (batch, 141))
+        before = pair[1].counters.clipped
+        np.testing.assert_array_equal(*(matrix.mvm(x, 28) for matrix in pair))
+        np.testing.assert_array_equal(*(matrix.mtvm(e, 28) for matrix in pair))
+        assert_same(*pair)
+        assert all(now > then for now, then in zip(pair[1].counters.clipped, before, strict=True))

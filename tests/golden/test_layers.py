@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from golden.layers import (
     EXP2,
     Rate,
+    backward,
     bias_row,
     exponential,
+    feed,
     learning_rate,
     relu,
     relu_backward,
@@ -29,6 +31,18 @@ def test_bias_row_appends_the_word_one():
 def test_error_passes_a_relu_only_where_the_output_is_positive():
     assert relu([-2, 0, 3]).tolist() == [0, 0, 3]
     assert relu_backward([7, 8, 9], [-2, 0, 3]).tolist() == [0, 0, 9]
+
+
+def test_layers_in_one_pass_equal_their_parts(corners):
+    draw = corners(0)
+    rate = Rate(21846, 13)
+    for examples, units in ((1, 1), (1, 40), (5, 17)):
+        y, back = draw.words(16, (examples, units)), draw.words(16, (examples, units + 1))
+        fed = feed(y, FORMATS)
+        np.testing.assert_array_equal(fed, bias_row(relu(y), FORMATS))
+        errors, updates = backward(back, fed, rate, FORMATS)
+        np.testing.assert_array_equal(errors, relu_backward(back[:, :-1], fed[:, :-1]))
+        np.testing.assert_array_equal(updates, scale_error(errors, rate, FORMATS))
 
 
 def test_exponential_table_is_the_rounded_power_of_two():

@@ -149,7 +149,7 @@ class FastMatrix:
         x_word = self._words("Input", x, self._shape[0])
         e_word = self._words("Error", e, self._shape[1])
         check_batch(x_word, e_word)
-        decode = len(x_word) > 1 or (self._lossless and self._transposes)
+        decode = self._lossless and self._transposes and len(x_word) == 1
         if not self._store.opa(x_word, e_word, self._opa_saturated, decode=decode):
             for name, word in (("Input", x_word), ("Error", e_word)):
                 as_words(name, word, bits=self.params.operand_bits, shape=word.shape)

@@ -60,19 +60,19 @@ def relu_backward(e: Any, y: Any) -> Ints:
     return passed
 
 
-def feed(y: Any, formats: TrainFormats) -> Ints:
-    """``bias_row(relu(y), formats)`` of a batch in one pass."""
-    fed: Ints = _feed(y, formats.activation.one)
+def feed(y: Ints, formats: TrainFormats, *, rectify: bool) -> Ints:
+    """``bias_row(relu(y), formats)``, or ``bias_row(y, formats)``, of a batch in one pass."""
+    fed: Ints = _feed(y, formats.activation.one, 0 if rectify else formats.activation.low)
     return fed
 
 
 @njit(cache=True)
-def _feed(y: Ints, one: int) -> Ints:
+def _feed(y: Ints, one: int, least: int) -> Ints:
     examples, units = y.shape
     fed = np.empty((examples, units + 1), np.int64)
     for b in range(examples):
         for i in range(units):
-            fed[b, i] = max(y[b, i], 0)
+            fed[b, i] = max(y[b, i], least)
         fed[b, units] = one
     return fed
 

@@ -28,7 +28,10 @@ class Store(Protocol):
     def nbytes(self) -> int: ...
 
     def opa(self, x: Ints, e: Ints, saturated: Ints, *, decode: bool) -> bool:
-        """Outer products; with ``decode``, weights are soon needed. False if not of words."""
+        """Outer products; with ``decode``, of one example whose weights are soon needed.
+
+        False if the operands are not words.
+        """
 
     def crs(self, at_limit: Ints) -> int: ...
 

@@ -25,7 +25,6 @@ from golden.data import Dataset
 from golden.fixed import Ints, as_integers, as_words
 from golden.layers import (
     backward,
-    bias_row,
     feed,
     learning_rate,
     scale_error,
@@ -193,7 +192,7 @@ class Trainer:
         formats = self.config.formats
         inputs: list[Ints] = []
         for layer, matrix in enumerate(self.matrices):
-            inputs.append(feed(y, formats) if layer else bias_row(y, formats))
+            inputs.append(feed(y, formats, rectify=layer > 0))
             y = matrix.mvm(inputs[-1], formats.output_shift)
         return tuple(inputs), y
 

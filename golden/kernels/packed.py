@@ -130,12 +130,12 @@ def _copy(words: Words, into: Words) -> None:
 
 
 @njit(cache=True)
-def _fill(e: Ints, limit: Word, greatest: int, table: Words, mask: Words) -> None:
-    """Tables of one example and some columns, for inputs of at most ``greatest``.
+def _fill(e: Ints, limit: Word, table: Words, mask: Words) -> None:
+    """Tables of one example and some columns.
 
-    ``table[16 * n + v]`` holds what a row adds whose ``abs(x)`` has the value ``v`` in nibble
-    ``n``: the digits of ``abs(e) << 4 * n`` are those of ``abs(e)``, ``n`` slices further up.
-    ``mask[0]`` goes with a positive input, ``mask[1]`` with a negative one.
+    ``table[v]`` holds what a row adds whose ``abs(x)`` is ``v``, at most 15. A nibble ``v`` further
+    up adds the same further up: the digits of ``abs(e) << 4 * n`` are those of ``abs(e)``, ``n``
+    slices up. ``mask[0]`` goes with a positive input, ``mask[1]`` with a negative one.
     """
     for c in range(e.size):
         value = _U64(abs(e[c]))
@@ -148,21 +148,12 @@ def _fill(e: Ints, limit: Word, greatest: int, table: Words, mask: Words) -> Non
         low = v & -v
         if low != v:
             _add_row(table[v - low], table[low], table[v])
-    for n in range(1, 4):
-        for v in range(min(15, greatest >> (4 * n)) + 1):
-            _shift_row(table[v], _U64(8 * n), table[16 * n + v])
 
 
 @njit(cache=True)
 def _add_row(left: Words, right: Words, into: Words) -> None:
     for c in range(into.size):
         into[c] = left[c] + right[c]
-
-
-@njit(cache=True)
-def _shift_row(words: Words, up: Word, into: Words) -> None:
-    for c in range(into.size):
-        into[c] = words[c] << up
 
 
 @njit(cache=True)
@@ -193,7 +184,7 @@ def opa(
     offset : int
         See :func:`refresh`.
     decode : bool
-        Whether to bring the weights up to date while their words are at hand.
+        Whether to bring the weights up to date while their words are at hand; of one example only.
     stale : ndarray of bool, shape (rows,)
         Otherwise the rows that change are marked.
     weights : ndarray of float64, shape (rows, columns)
@@ -210,10 +201,6 @@ def opa(
     width = min(columns, COLUMNS if alone else BATCH_COLUMNS)
     scratch = aligned(0 if alone else rows, width)
     lost = np.zeros(LOST, np.uint8)
-    greatest = 0
-    for b in range(x.shape[0]):
-        for r in range(rows):
-            greatest = max(greatest, abs(x[b, r]))
     for start in range(0, columns, width):
         size = min(columns - start, width)
         stop = start + size
@@ -222,13 +209,13 @@ def opa(
             block, base = scratch.reshape(-1)[: rows * size].reshape(rows, size), 0
             for r in range(rows):
                 _copy(words[r, start:stop], block[r])
-        table, mask = aligned(64, size), aligned(2, size)
+        table, mask = aligned(16, size), aligned(2, size)
         tables, masks, cells = table.ctypes.data, mask.ctypes.data, block.ctypes.data + 8 * base
         counters, row_bytes, used = lost.ctypes.data, 8 * block.shape[1], 8 * size
         rows_of_counters = 255 // (size // 8 + 7)
         pulses = 0
         for b in range(x.shape[0]):
-            _fill(e[b, start:stop], limit, greatest, table, mask)
+            _fill(e[b, start:stop], limit, table, mask)
             for r in range(rows):
                 if x[b, r] == 0:
                     continue
@@ -236,16 +223,16 @@ def opa(
                 signed = masks + (used if x[b, r] < 0 else 0)
                 v = abs(x[b, r])
                 t0 = tables + (v & 15) * used
-                t1 = tables + (16 + ((v >> 4) & 15)) * used
-                t2 = tables + (32 + ((v >> 8) & 15)) * used
+                t1 = tables + ((v >> 4) & 15) * used
+                t2 = tables + ((v >> 8) & 15) * used
                 if v < 4096:
                     pulse3(row, signed, counters, t0, t1, t2, used)
                 else:
-                    t3 = tables + (48 + (v >> 12)) * used
+                    t3 = tables + (v >> 12) * used
                     pulse4(row, signed, counters, t0, t1, t2, t3, used)
                 if not decode:
                     stale[r] = True
-                elif alone:
+                else:
                     _decode_row(words[r, start:stop], offset, weights[r, start:stop])
                 pulses += 1
                 if pulses == rows_of_counters:
@@ -255,8 +242,6 @@ def opa(
         if not alone:
             for r in range(rows):
                 _copy(block[r], words[r, start:stop])
-                if decode:
-                    _decode_row(block[r], offset, weights[r, start:stop])
     return True
 
 

@@ -53,18 +53,22 @@ def _parts(
 def _pulse(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
     """Pulses of one row.
 
-    With ``move`` the sum of the tables and ``room = cell ^ mask``, every byte becomes
-    ``max(room - move, 0) ^ mask``, and a counter grows where ``move > room``.
+    With ``move`` the sum of the tables, each shifted up by one byte more than the one before, and
+    ``room = cell ^ mask``, every byte becomes ``max(room - move, 0) ^ mask``, and a counter grows
+    where ``move > room``.
     """
     cells, masks, counters, *rows, size = arguments
     counter = 0
     for lanes, first, last in _parts(builder, size):
         vector, load, store = _vectors(lanes, builder)
+        words = _ir.VectorType(_INTP, lanes // 8)
         count = _tools.alloca_once_value(builder, load(counters, _INTP(counter)))
         with _tools.for_range_slice(builder, first, last, _INTP(lanes)) as (offset, _):
             move = load(rows[0], offset)
-            for row in rows[1:]:
-                move = builder.add(move, load(row, offset))
+            for n, row in enumerate(rows[1:], 1):
+                up = words([8 * n] * words.count)
+                shifted = builder.shl(builder.bitcast(load(row, offset), words), up)
+                move = builder.add(move, builder.bitcast(shifted, vector))
             mask = load(masks, offset)
             room = builder.xor(load(cells, offset), mask)
             over = builder.icmp_unsigned(">", move, room)

@@ -38,7 +38,8 @@ def test_layers_in_one_pass_equal_their_parts(corners):
     rate = Rate(21846, 13)
     for examples, units in ((1, 1), (1, 40), (5, 17)):
         y, back = draw.words(16, (examples, units)), draw.words(16, (examples, units + 1))
-        fed = feed(y, FORMATS)
+        np.testing.assert_array_equal(feed(y, FORMATS, rectify=False), bias_row(y, FORMATS))
+        fed = feed(y, FORMATS, rectify=True)
         np.testing.assert_array_equal(fed, bias_row(relu(y), FORMATS))
         errors, updates = backward(back, fed, rate, FORMATS)
         np.testing.assert_array_equal(errors, relu_backward(back[:, :-1], fed[:, :-1]))

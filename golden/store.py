@@ -72,12 +72,14 @@ class PackedStore:
         self._words = packed.aligned(*cells.shape[1:])
         self._weights = packed.aligned(*cells.shape[1:]).view(np.float64)
         self._stale = np.ones(len(self._weights), np.bool_)
+        self._any_stale = True
         self.load(cells)
 
     @property
     def weights(self) -> Reals:
-        if self._stale.any():
+        if self._any_stale:
             packed.refresh(self._words, self._offset, self._stale, self._weights)
+            self._any_stale = False
         return self._weights
 
     def load(self, cells: Cells) -> None:
@@ -85,6 +87,7 @@ class PackedStore:
         in_bytes = np.ascontiguousarray(lifted.transpose(1, 2, 0))
         self._words[:] = in_bytes.view("<u8")[..., 0]
         self._stale[:] = True
+        self._any_stale = True
 
     def cells(self) -> Cells:
         in_bytes = self._words.astype("<u8").view(np.uint8).reshape(*self._words.shape, 8)
@@ -99,18 +102,20 @@ class PackedStore:
         decoded = decode, self._stale, self._weights
         scale = self._high, self._limit, self._offset
         done: bool = packed.opa(self._words, x, e, *scale, *decoded, saturated)
+        self._any_stale |= done and not decode
         return done
 
     def crs(self, at_limit: Ints) -> int:
         lost: int = packed.crs(
             self._words, self._limits, self._offset, self._base, self._top, self._stale, at_limit
         )
+        self._any_stale |= lost > 0
         return lost
 
     def product(self, x: Ints, bound: int, shift: int, y: Ints, counts: Ints) -> bool:
         scale = self.params.rows, bound, shift, self.params.operand_bits
         done: bool
-        if self._stale.any():
+        if self._any_stale:
             done = packed.product(self._words, x, self._offset, *scale, y, counts)
         else:
             done = product.mvm_one(self._weights, x, *scale, y, counts)

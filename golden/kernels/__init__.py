@@ -6,7 +6,8 @@
     Eight slices of four value bits in cells of at most eight bits: the cells of one weight are
     the bytes of one 64-bit word, and loops over bytes become vector instructions.
 ``convert``
-    MVM and MTVM of the same cells through converters that clip or round.
+    MVM and MTVM of the same cells through converters that clip or round, step by step where one
+    may and as exact products where none can.
 ``vector``
     The innermost loops of both, as explicit vector code.
 ``wide``
@@ -14,6 +15,6 @@
 
 Loops are written so that the compiler turns them into vector code; none relies on relaxed
 floating-point rules. Compiled code is cached beside the sources; the cache sees a change of the
-file a kernel stands in, not of others it calls: after a change of ``vector`` or ``product``,
-remove ``__pycache__``.
+file a kernel stands in, not of others it calls: after a change of ``vector``, ``product`` or
+``packed``, remove ``__pycache__``.
 """

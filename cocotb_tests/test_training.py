@@ -1,8 +1,11 @@
 """The demo: its numbers are those of the README, and its fault drills find their faults."""
 
 import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +78,30 @@ def test_fault_drill_ends_in_a_divergence(tmp_path, fault, place, simulator):
     if f"--sim {simulator} --examples 3 --inject {fault}" in readme:
         divergence = next(line for line in said.splitlines() if "first divergence" in line)
         assert divergence in readme
+
+
+def test_interrupt_ends_the_demo_and_its_simulator(tmp_path):
+    require("icarus")
+    process = subprocess.Popen(
+        [*PANTHER, "demo", "--sim", "icarus", "--examples", "500", "--output", str(tmp_path)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "training" in line:
+            break
+    children = simulators_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert children
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not list(tmp_path.iterdir())
+
+
+def simulators_of(parent):
+    """Process numbers of the simulators a process has started."""
+    for _ in range(100):
+        children = Path(f"/proc/{parent}/task").glob("*/children")
+        if pids := [int(pid) for path in children for pid in path.read_text().split()]:
+            return pids
+        time.sleep(0.1)
+    return []

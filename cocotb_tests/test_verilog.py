@@ -24,7 +24,7 @@ def lint(simulator, path):
     if simulator == "verilator":
         options = ["--lint-only", "-Wall", "--quiet-stats", "--top-module", "mcu", str(WAIVERS)]
     else:
-        options = ["-g2005", "-Wall", "-s", "mcu", "-o", os.devnull]
+        options = ["-g2005", "-Wall", "-s", "mcu", "-t", "null"]
     done = subprocess.run(
         [str(tool.path), *options, str(path)],
         capture_output=True, text=True, env={**os.environ, **tool.env}, check=False,

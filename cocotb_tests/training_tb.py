@@ -103,7 +103,7 @@ class Layer:
         where = script.read(OutBank.MTVM, self.rows)
         return signed_words((await self.play(script, [timed]))[where])
 
-    async def update(self, e, period):
+    async def opa(self, e, period):
         """OPA, and CRS when its period is over; returns whether there was one."""
         script = Script(self.params)
         script.write(InBank.OPA_COLUMNS, e)
@@ -192,7 +192,7 @@ async def training_matches_golden(dut):
                 back = await layers[n].backward(error)
                 check(n, "MTVM", layers[n].matrix.mtvm_output[0], back)
                 error = relu_backward(back[:-1], inputs[n][:-1])
-            due |= await layers[n].update(update, config.crs_period)
+            due |= await layers[n].opa(update, config.crs_period)
         if due:
             resolutions += 1
             for layer in layers:

@@ -40,6 +40,8 @@ def divergence_waves(
     except sim.SimulationError as error:
         return f"none: {error}"
     whole = result.path / "waves.vcd"
+    if not whole.exists():
+        return f"none: the simulator wrote no waveform, log {result.path / 'run.log'}"
     window = result.path / "divergence.vcd"
     stop = int(time[1]) + AFTER_NS
     cut_vcd(whole, window, start_ns=max(0, stop - AFTER_NS - BEFORE_NS), stop_ns=stop)

@@ -5,12 +5,15 @@ built twice and parallel runs do not meet; each run has a folder of its own.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +28,8 @@ from panther.tools import SIMULATORS, SimulationError, Tool, require_simulator, 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_ROOT = ROOT / "build"
 
+# lends the testbench a variable's memory under Verilator
+MEMORY = ROOT / "panther" / "memory.cpp"
 # Verilator's and cocotb's run time; the same objects for every design
 _RUNTIME = (
     "verilated",
@@ -94,7 +99,14 @@ def source_digest(*folders: str) -> str:
     return digest(*(f"{path.relative_to(ROOT)}\n{path.read_text()}" for path in files))
 
 
-def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = False) -> Build:
+def build(
+    design: Design,
+    simulator: str,
+    *,
+    waves: bool = False,
+    fast: bool = False,
+    stop: threading.Event | None = None,
+) -> Build:
     """Make ``design`` ready for ``simulator`` ("icarus" or "verilator"), unless it already is.
 
     Parameters
@@ -107,6 +119,8 @@ def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = F
         Able to write waveforms; slower.
     fast
         Spend more compile time on a faster simulation. Icarus does not mind.
+    stop
+        Set it from another thread to end the build.
 
     Raises
     ------
@@ -116,15 +130,14 @@ def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = F
         If it does not accept the design.
     """
     tool = require_simulator(simulator)
-    pointer = (ROOT / "cocotb_tests" / "bench" / "memory.cpp").read_text()
     key = digest(
         design.toplevel,
         design.verilog,
         simulator,
-        tool.version,
         waves,
         fast,
-        pointer,
+        _surroundings(tool),
+        MEMORY.read_text(),
         Path(__file__).read_text(),
     )
     path = BUILD_ROOT / "sim" / f"{design.toplevel}-{simulator}-{key}"
@@ -140,7 +153,7 @@ def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = F
                 source.write_text(design.verilog)
                 steps = _verilator_steps if simulator == "verilator" else _icarus_steps
                 for command in steps(design, source, tool, waves, fast):
-                    _execute(command, path, tool)
+                    _execute(command, path, tool, stop)
                 if simulator == "verilator":
                     _keep_runtime(design, path, tool, waves, fast)
                 done.touch()
@@ -148,13 +161,69 @@ def build(design: Design, simulator: str, *, waves: bool = False, fast: bool = F
     return Build(design=design, simulator=simulator, path=path, tool=tool, waves=waves, fresh=fresh)
 
 
-def _execute(command: Sequence[str], path: Path, tool: Tool) -> None:
-    log = path / "build.log"
+def _surroundings(tool: Tool) -> str:
+    """What an executable is linked against; where it lies counts too."""
+    parts = [
+        tool.version,
+        tool.path,
+        importlib.metadata.version("cocotb"),
+        cocotb_tools.config.libs_dir,
+    ]
+    if tool.name == "verilator":
+        parts.append(require_tool("g++").version)
+    return " ".join(map(str, parts))
+
+
+def _call(
+    command: Sequence[str],
+    path: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    timeout: float | None = None,
+    stop: threading.Event | None = None,
+) -> int:
+    """Run a program to its end, its output appended to ``log``; returns its status.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        If it took longer than ``timeout`` seconds and was killed.
+    SimulationError
+        If ``stop`` was set and it was killed.
+    """
     with log.open("a") as stream:
-        code = subprocess.run(
-            command, cwd=path, stdout=stream, stderr=subprocess.STDOUT,
-            env={**os.environ, **tool.env}, check=False,
-        ).returncode  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=path, env=environment, stdout=stream, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, start_new_session=stop is not None,
+        )  # fmt: skip
+    if stop is None:
+        try:
+            return process.wait(timeout)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    # a session of its own, so all that the program started can be ended with it
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        try:
+            return process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            late = deadline is not None and time.monotonic() > deadline
+            if late or stop.is_set():
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                if late:
+                    raise
+                raise SimulationError(f"{Path(command[0]).name} was stopped") from None
+
+
+def _execute(
+    command: Sequence[str], path: Path, tool: Tool, stop: threading.Event | None = None
+) -> None:
+    log = path / "build.log"
+    code = _call(command, path, log, {**os.environ, **tool.env}, stop=stop)
     if code:
         tail = "\n".join(log.read_text().splitlines()[-30:])
         raise SimulationError(
@@ -178,7 +247,7 @@ def _icarus_steps(
 
 def _runtime_folder(design: Design, tool: Tool, waves: bool, fast: bool) -> Path:
     delays = "always #" in design.verilog
-    return BUILD_ROOT / "sim" / f"runtime-{digest(tool.version, tool.path, delays, waves, fast)}"
+    return BUILD_ROOT / "sim" / f"runtime-{digest(_surroundings(tool), delays, waves, fast)}"
 
 
 def _verilator_steps(
@@ -201,7 +270,7 @@ def _verilator_steps(
             "-LDFLAGS",
             f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
             str(share / "lib" / "verilator" / "verilator.cpp"),
-            str(ROOT / "cocotb_tests" / "bench" / "memory.cpp"),
+            str(MEMORY),
             source.name,
         ]  # fmt: skip
     # the makefile remakes objects older than itself, so the kept run time is laid in only now
@@ -241,6 +310,7 @@ def run(
     variables: Mapping[str, str] | None = None,
     path: Path | None = None,
     timeout: float | None = None,
+    stop: threading.Event | None = None,
 ) -> Result:
     """Run the cocotb tests of module ``testbench`` and read what came of them.
 
@@ -260,6 +330,8 @@ def run(
         Folder of the run; a new one under ``build/runs`` otherwise.
     timeout
         Seconds of wall-clock time after which the simulator is killed.
+    stop
+        Set it from another thread to end the run.
 
     Raises
     ------
@@ -308,16 +380,13 @@ def run(
         command += ["-vcd"] if built.waves else ["-none"]
     log = path / "run.log"
     start = time.monotonic()
-    with log.open("w") as stream:
-        try:
-            code = subprocess.run(
-                command, cwd=path, env=environment, stdout=stream, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, timeout=timeout, check=False,
-            ).returncode  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise SimulationError(
-                f"{built.simulator} was killed after {timeout} s on {testbench}, log {log}"
-            ) from None
+    log.unlink(missing_ok=True)
+    try:
+        code = _call(command, path, log, environment, timeout=timeout, stop=stop)
+    except subprocess.TimeoutExpired:
+        raise SimulationError(
+            f"{built.simulator} was killed after {timeout} s on {testbench}, log {log}"
+        ) from None
     text = log.read_text(errors="replace")
 
     def broken(what: str) -> SimulationError:

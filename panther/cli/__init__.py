@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = error.format_message() if isinstance(error, TyperException) else str(error)
         print(f"{where}: error: {' '.join(text.split())}", file=sys.stderr)
         status = 2
+    except OSError as error:
+        # a full disk, a folder that may not be written: what and where stand in the message
+        print(f"panther: error: {error}", file=sys.stderr)
+        status = 2
     except SimulationError as error:
         # not the user's mistake, and the end of its log says more than our traceback
         print(f"panther: error: {error}", file=sys.stderr)

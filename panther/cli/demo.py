@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -30,7 +31,7 @@ def demo(
     examples: Annotated[int, typer.Option(min=1, help="Training examples under Verilator.")] = 1437,
     sim: Annotated[
         str,
-        typer.Option(help=f"verilator, icarus or all; Icarus trains {ICARUS_EXAMPLES} at most."),
+        typer.Option(help=f"verilator, icarus or all: both, Icarus {ICARUS_EXAMPLES} examples."),
     ] = "all",
     crs_period: Annotated[int, typer.Option(min=1, help="OPAs of a unit between two CRS.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="First weights and order of examples.")] = 0,
@@ -60,14 +61,15 @@ def demo(
     params = run.config().params
     if inject:
         try:
-            check_fault(parse_fault(inject), params, run.layers)
+            check_fault(parse_fault(inject), params, run.layers, examples)
         except ValueError as error:
             raise UserError(str(error)) from error
     folder = output or ROOT / "runs" / "demo"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise UserError(f"Output folder {folder} cannot be made: {error.strerror}") from error
+        raise UserError(f"Output folder {folder} cannot be written: {error.strerror}") from error
     console = Console(highlight=False)
 
     wanted = SIMULATORS if sim == "all" else (sim,)
@@ -130,6 +132,8 @@ def demo(
             soft_wrap=True,
         )
     console.print(f"picture and results: {folder}", markup=False, soft_wrap=True)
+    for result in results.values():
+        shutil.rmtree(result.path)
 
 
 def _simulate(design: Any, runs: "dict[str, Run]", console: Any) -> "dict[str, Result]":
@@ -143,14 +147,30 @@ def _simulate(design: Any, runs: "dict[str, Run]", console: Any) -> "dict[str, R
     base.mkdir(parents=True, exist_ok=True)
     paths = {name: Path(tempfile.mkdtemp(prefix=f"demo-{name}-", dir=base)) for name in runs}
     stages = dict.fromkeys(runs, "building")
+    stop = threading.Event()
 
     def work(name: str) -> "Result":
-        built = sim.build(design, name, fast=True)
+        built = sim.build(design, name, fast=True, stop=stop)
         stages[name] = "training"
         return sim.run(
             built, TESTBENCH, seed=1, expected=1, path=paths[name], timeout=TIMEOUT_SECONDS,
-            variables={"PANTHER_RUN": runs[name].to_json()},
+            variables={"PANTHER_RUN": runs[name].to_json()}, stop=stop,
         )  # fmt: skip
+
+    def watch(bars: Progress, futures: "dict[str, Future[Result]]") -> None:
+        tasks = {name: bars.add_task(name, total=run.examples) for name, run in runs.items()}
+        said: dict[str, str] = {}
+        going = True
+        while going:
+            going = any(not future.done() for future in futures.values())
+            for name, task in tasks.items():
+                state = read_json(paths[name] / PROGRESS) or {"examples": 0}
+                stage = "done" if futures[name].done() else stages[name]
+                bars.update(task, completed=state["examples"], description=f"{name}: {stage}")
+                if not console.is_terminal and said.get(name) != stage:
+                    said[name] = stage
+                    console.print(f"{name}: {stage}")
+            time.sleep(0.1 * going)
 
     columns = (
         TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(),
@@ -160,22 +180,14 @@ def _simulate(design: Any, runs: "dict[str, Run]", console: Any) -> "dict[str, R
         ThreadPoolExecutor() as pool,
         Progress(*columns, console=console, disable=not console.is_terminal) as bars,
     ):
-        futures: dict[str, Future[Result]] = {name: pool.submit(work, name) for name in runs}
-        tasks = {name: bars.add_task(name, total=run.examples) for name, run in runs.items()}
-        said: dict[str, str] = {}
-        while any(not future.done() for future in futures.values()):
-            for name, task in tasks.items():
-                state = read_json(paths[name] / PROGRESS) or {"examples": 0}
-                done = "done" if futures[name].done() else stages[name]
-                bars.update(task, completed=state["examples"], description=f"{name}: {done}")
-                if not console.is_terminal and said.get(name) != done:
-                    said[name] = done
-                    console.print(f"{name}: {done}")
-            time.sleep(0.1)
-        for name, task in tasks.items():
-            state = read_json(paths[name] / PROGRESS) or {"examples": 0}
-            bars.update(task, completed=state["examples"], description=f"{name}: done")
-        return {name: future.result() for name, future in futures.items()}
+        futures = {name: pool.submit(work, name) for name in runs}
+        try:
+            watch(bars, futures)
+            return {name: future.result() for name, future in futures.items()}
+        except BaseException:
+            # the pool waits for its threads, and they for their simulators
+            stop.set()
+            raise
 
 
 def _report(

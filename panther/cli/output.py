@@ -13,16 +13,21 @@ from panther.cli.errors import UserError
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary file beside ``path`` that replaces it when the block ends well.
 
+    A symbolic link stays one; the file it leads to is replaced.
+
     Whether the place can be written shows before the block's work is done; if the block raises,
     what was at ``path`` is untouched.
 
     Raises
     ------
     UserError
-        If ``path`` is a directory, or its folder does not exist or cannot be written.
+        If ``path`` is a directory or a device, or its folder does not exist or cannot be written.
     """
+    path = path.resolve()
     if path.is_dir():
         raise UserError(f"Output must be a file, not the directory {path}")
+    if path.exists() and not path.is_file():
+        raise UserError(f"Output must be a regular file, which {path} is not")
     if not path.parent.is_dir():
         raise UserError(f"Output {path} must be in an existing directory: mkdir -p {path.parent}")
     try:

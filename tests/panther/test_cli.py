@@ -192,6 +192,49 @@ def test_place_that_cannot_be_written(rejected, tmp_path, output, expected):
     assert line == "panther verilog: error: " + expected.replace("{}", str(tmp_path))
 
 
+def test_link_stays_a_link(panther, tmp_path):
+    target, link = tmp_path / "target.v", tmp_path / "link.v"
+    target.write_text("old")
+    link.symlink_to(target)
+    panther("verilog", "--preset", "TINY", "-o", link)
+    assert link.is_symlink()
+    assert "module mcu" in target.read_text()
+
+
+def test_pipe_is_not_replaced(rejected, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    line = rejected("verilog", "--preset", "TINY", "-o", pipe)
+    assert line == f"panther verilog: error: Output must be a regular file, which {pipe} is not"
+    assert pipe.is_fifo()
+
+
+DEMO_FAULTS = [
+    ("foo", "Fault must be one of stuck, flip, drop, not 'foo'"),
+    ("stuck:rwo=4", "Setting of stuck must be one of unit, slice, row, column, value, not 'rwo'"),
+    ("stuck:row=x", "row of stuck must be an integer, not 'x'"),
+    ("flip:bit=9,bit=8", "bit of flip must be given once, not twice"),
+    ("flip:bit=16", "Fault's bit must be in the range [0, 15], not 16"),
+    ("flip:example=5", "Fault's example must be in the range [0, 4], not 5"),
+    ("drop:slice=9", "Fault's slice must be in the range [0, 7], not 9"),
+    ("drop:event=80", "Fault's event must be in the range [0, 79], not 80"),
+    ("stuck:slice=5,value=8", "Fault's value must be in the range [-8, 7], not 8"),
+    ("stuck:unit=2", "Fault's unit must be in the range [0, 1], not 2"),
+]
+
+
+@pytest.mark.parametrize(("fault", "expected"), DEMO_FAULTS)
+def test_fault_that_cannot_be(rejected, fault, expected):
+    line = rejected("demo", "--examples", "5", "--inject", fault)
+    assert line == f"panther demo: error: {expected}"
+
+
+def test_demo_without_a_place_for_its_results(rejected, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = rejected("demo", "--output", tmp_path / "file" / "demo")
+    assert line.startswith(f"panther demo: error: Output folder {tmp_path}/file/demo cannot be")
+
+
 def test_name_with_a_line_break_still_makes_one_line(rejected):
     line = rejected("verilog", "--preset", "TINY", "-o", "no\nsuch/mcu.v")
     assert line == (

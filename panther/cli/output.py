@@ -23,7 +23,8 @@ def replacing(path: Path) -> Iterator[Path]:
     UserError
         If ``path`` is a directory or a device, or its folder does not exist or cannot be written.
     """
-    path = path.resolve()
+    if path.is_symlink():
+        path = path.resolve()
     if path.is_dir():
         raise UserError(f"Output must be a file, not the directory {path}")
     if path.exists() and not path.is_file():

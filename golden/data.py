@@ -16,6 +16,9 @@ from panther.arch.formats import Fixed, TrainFormats
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type byte of an IDX file and what it stands for."""
 
+MAX_DIMENSIONS = 8
+"""Of an IDX file."""
+
 SPLIT_SEED = 20200
 TEST_SHARE = 5
 """One example in so many is for testing."""
@@ -114,8 +117,11 @@ def load_idx(path: str | Path) -> NDArray[Any]:
             f"{file}: type byte at offset 2 must be one of {known}, not 0x{raw[2]:02x}"
         )
     dimensions, start = raw[3], 4 + 4 * raw[3]
-    if dimensions == 0:
-        raise ValueError(f"{file}: number of dimensions at offset 3 must be positive, not 0")
+    if not 1 <= dimensions <= MAX_DIMENSIONS:
+        raise ValueError(
+            f"{file}: number of dimensions at offset 3 must be in the range "
+            f"[1, {MAX_DIMENSIONS}], not {dimensions}"
+        )
     if len(raw) < start:
         raise ValueError(
             f"{file}: sizes of {dimensions} dimensions must end at offset {start}, "
@@ -123,14 +129,18 @@ def load_idx(path: str | Path) -> NDArray[Any]:
         )
     shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions))
     dtype = np.dtype(kind)
+    sizes = " x ".join(map(str, shape))
     end = start + math.prod(shape) * dtype.itemsize
     if len(raw) != end:
         what = "truncated" if len(raw) < end else "trailing bytes"
-        sizes = " x ".join(map(str, shape))
         raise ValueError(
             f"{file}: {sizes} elements must end at offset {end}, not {len(raw)}: {what}"
         )
-    return np.frombuffer(raw, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        array = np.frombuffer(raw, dtype, offset=start).reshape(shape)
+    except ValueError:  # no elements, but the other sizes overflow
+        raise ValueError(f"{file}: {sizes} elements must fit the address space") from None
+    return array.astype(dtype.newbyteorder("="))
 
 
 def idx_dataset(directory: str | Path, formats: TrainFormats) -> Dataset:
@@ -164,6 +174,9 @@ def _idx_pair(folder: Path, part: str, formats: TrainFormats) -> tuple[Ints, Int
                 f"{file}: data must be unsigned bytes of {dimensions} dimensions, "
                 f"not {array.dtype} of {array.ndim}"
             )
+    if images.size == 0:
+        sizes = " x ".join(map(str, images.shape))
+        raise ValueError(f"{images_file}: images must have at least one pixel, not {sizes}")
     if len(images) != len(labels):
         raise ValueError(f"{labels_file}: labels must be {len(images)}, not {len(labels)}")
     pixels = images.reshape(len(images), -1).astype(np.int64)

@@ -33,9 +33,11 @@ from golden.layers import (
 from golden.matrix import LiteralMatrix, Matrix, MatrixFactory
 from golden.slicing import weight_range
 from panther.arch.formats import TrainFormats
-from panther.arch.params import McuParams
+from panther.arch.params import McuParams, as_tuple, check_range, check_type, shown
 
 MODES = ("sgd", "lazy", "eager")
+
+MAX_COUNT = 2**31 - 1
 
 Progress = Callable[[int, int], None]
 """Called with the number of examples done and their total."""
@@ -68,35 +70,57 @@ class TrainConfig:
     """Of the first weights and of the order of the examples."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "schedule", tuple(tuple(pair) for pair in self.schedule))
+        object.__setattr__(self, "layers", as_tuple("Layers", self.layers))
+        schedule = as_tuple("Schedule", self.schedule)
+        pairs = tuple(as_tuple(f"Entry {n} of schedule", pair) for n, pair in enumerate(schedule))
+        object.__setattr__(self, "schedule", pairs)
         if len(self.layers) < 2:
             raise ValueError(f"Layers must be at least inputs and classes, not {self.layers}")
         counts = [("Layer size", size) for size in self.layers]
         counts += [("Batch", self.batch), ("CRS period", self.crs_period)]
         for name, value in counts:
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a positive integer, not {value!r}")
-        for name, value in (("Epochs", self.epochs), ("Seed", self.seed)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ValueError(f"{name} must be a non-negative integer, not {value!r}")
-        if self.mode not in MODES:
-            raise ValueError(f"Mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+            check_range(name, value, 1, MAX_COUNT)
+        check_range("Epochs", self.epochs, 0, MAX_COUNT)
+        check_range("Seed", self.seed, 0, 2**64 - 1)
+        if not isinstance(self.mode, str) or self.mode not in MODES:
+            raise ValueError(f"Mode must be one of {', '.join(MODES)}, not {shown(self.mode)}")
         if self.mode == "sgd" and self.batch != 1:
             raise ValueError(f"Batch must be 1 in mode sgd, not {self.batch}")
+        check_type("Formats", self.formats, TrainFormats)
+        check_type("Crossbars", self.params, McuParams)
         for name, fixed in (("Activation", self.formats.activation), ("Error", self.formats.error)):
             if fixed.bits != self.params.operand_bits:
                 raise ValueError(
                     f"{name} format must have the {self.params.operand_bits} operand bits of the "
                     f"crossbars, not {fixed.bits}"
                 )
-        for epoch in range(max(1, self.epochs)):
+        _check_rate("Learning rate", self.lr)
+        for n, pair in enumerate(self.schedule):
+            if len(pair) != 2:
+                raise ValueError(
+                    f"Entry {n} of schedule must be an epoch and a factor, not {shown(pair)}"
+                )
+            check_range(f"Epoch of entry {n} of schedule", pair[0], 0, MAX_COUNT)
+            _check_rate(f"Factor of entry {n} of schedule", pair[1])
+        changes = {epoch for epoch, _ in self.schedule if epoch < self.epochs}
+        for epoch in sorted({0} | changes):
             learning_rate(self.rate_of(epoch), self.batch, self.formats)
 
     def rate_of(self, epoch: int) -> float:
         """Learning rate in an epoch."""
         factors = [factor for start, factor in sorted(self.schedule) if start <= epoch]
         return self.lr * factors[-1] if factors else self.lr
+
+
+def _check_rate(name: str, value: object) -> None:
+    if (
+        not isinstance(value, (int, float))
+        or isinstance(value, bool)
+        or not 2**-64 <= value <= 2**64
+    ):
+        raise ValueError(
+            f"{name} must be a number in the range [2**-64, 2**64], not {shown(value)}"
+        )
 
 
 def initial_weights(config: TrainConfig) -> list[Ints]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.analog import dac, sample_hold
 from models.analog.adc import Adc, Conversion
+from models.analog.checks import BITS, check_lines
 from models.analog.crossbar import Crossbar
 from models.analog.driver import Driver, PulseTrain
 from panther.arch.params import McuParams
@@ -21,7 +22,10 @@ class Array(Protocol):
         ...
 
     def convert(self, drive: NDArray[np.uint8], *, transpose: bool, fine: bool) -> Conversion:
-        """Drive rows (columns if ``transpose``), settle, sample, convert all other lines."""
+        """Drive rows (columns if ``transpose``), settle, sample, convert all other lines.
+
+        ``drive`` has one entry for each driven line, 0 or 1.
+        """
         ...
 
     def pulse(self, train: PulseTrain) -> None:
@@ -36,6 +40,9 @@ class Array(Protocol):
 class IdealArray:
     """Integer arrays without any analog error: what the design says of every stage.
 
+    What is given to it must have the type, shape and range :class:`Array` and
+    :class:`PulseTrain` say, or ValueError is raised; only what is programmed saturates.
+
     Parameters
     ----------
     params
@@ -46,6 +53,7 @@ class IdealArray:
         self.crossbar = Crossbar(params)
         self.adc = Adc(params)
         self.driver = Driver(params)
+        self._rows, self._columns = params.rows, params.columns
 
     @property
     def cells(self) -> NDArray[np.int16]:
@@ -56,6 +64,8 @@ class IdealArray:
         self.crossbar.cells = cells
 
     def convert(self, drive: NDArray[np.uint8], *, transpose: bool, fine: bool) -> Conversion:
+        lines = self._columns if transpose else self._rows
+        check_lines("Drive", drive, BITS, (lines,))
         levels = dac.levels(drive)
         line_sums = self.crossbar.row_sums if transpose else self.crossbar.column_sums
         return self.adc.convert(sample_hold.hold(line_sums(levels)), fine=fine)

@@ -4,7 +4,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from panther.arch.params import McuParams
+from models.analog.checks import check_integers
+from panther.arch.params import McuParams, check_range
 
 # cells are kept [row, slice, column]: every kernel runs along the columns
 
@@ -68,7 +69,8 @@ class Crossbar:
         exact = max(params.lossless_bits) <= 16 and self._type is np.int16
         self._sum_type = np.int16 if exact else np.int32
         self._cells = np.zeros((params.rows, slices.count, params.columns), dtype=self._type)
-        ranges = np.array([slices.cell_range(k) for k in range(slices.count)], dtype=self._type)
+        self._ranges = [slices.cell_range(k) for k in range(slices.count)]
+        ranges = np.array(self._ranges, dtype=self._type)
         self._low, self._high = np.repeat(ranges, params.columns, axis=0).T.copy()
 
     @property
@@ -79,8 +81,13 @@ class Crossbar:
     @cells.setter
     def cells(self, cells: NDArray[np.int16]) -> None:
         rows, slices, columns = self._cells.shape
-        if cells.shape != (slices, rows, columns):
-            raise ValueError(f"Cells must have shape {(slices, rows, columns)}, not {cells.shape}")
+        check_integers("Cells", cells, (slices, rows, columns))
+        for k, (low, high) in enumerate(self._ranges):
+            if (least := cells[k].min()) < low or (greatest := cells[k].max()) > high:
+                bad = least if least < low else greatest
+                raise ValueError(
+                    f"Cells of slice {k} must be in the range [{low}, {high}], not {bad}"
+                )
         self._cells[:] = cells.transpose(1, 0, 2)
 
     def column_sums(self, levels: NDArray[np.uint8]) -> NDArray[np.signedinteger]:
@@ -107,10 +114,13 @@ class Crossbar:
             Signed increment each pulse gives, shape (pulses, slices, columns), at most the span
             of a cell.
         """
-        flat = increments.reshape(len(increments), -1)
+        flat = increments.reshape(len(increments), self._low.size)
         _add_pulses(self._cells, rows, flat, self._low, self._high)
 
     def program_row(self, row: int, cells: NDArray[np.int16]) -> None:
-        """Write a row; ``cells`` has shape (columns, slices)."""
+        """Write a row; ``cells`` has shape (columns, slices) and saturates."""
+        rows, slices, columns = self._cells.shape
+        check_range("Row", row, 0, rows - 1)
+        check_integers("Cells", cells, (columns, slices))
         written = np.clip(cells.T.reshape(-1), self._low, self._high)
         self._cells[row] = written.reshape(self._cells.shape[1:])

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.analog.checks import BITS, NUMBERS, check_lines
 from panther.arch.params import McuParams
 
 
@@ -75,7 +76,9 @@ class Driver:
 
     def __init__(self, params: McuParams) -> None:
         slices = params.slices
+        self._rows = params.rows
         self._shape = (slices.count, params.columns)
+        self._digit_bits = params.digit_bits
         self._value_bits = slices.value_bits
         # a pulse of the whole span of a cell saturates it, wherever it stands
         self._span = (1 << np.array(slices.cell_bits, dtype=np.int64)) - 1
@@ -92,7 +95,21 @@ class Driver:
             Rows selected.
         increments : ndarray of signed int, shape (pulses, slices, columns)
             Increment of the cells in those rows.
+
+        Raises
+        ------
+        ValueError
+            If an array of the train has another type, shape or range than it says.
         """
+        pulses = len(train.row_drive) if np.ndim(train.row_drive) else 0
+        columns = self._shape[1]
+        for name, lines, kind, shape, bits in (
+            ("Row drive", train.row_drive, BITS, (pulses, self._rows), 1),
+            ("Column drive", train.column_drive, BITS, (pulses, columns), 1),
+            ("Column value", train.column_value, NUMBERS, (pulses, columns), self._digit_bits),
+            ("Negative", train.negative, BITS, (pulses,), 1),
+        ):
+            check_lines(name, lines, kind, shape, bits=bits)
         rows = np.empty_like(train.row_drive)
         increments = np.empty((len(rows), *self._shape), dtype=self._type)
         count = _increments(

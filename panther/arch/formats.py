@@ -6,6 +6,8 @@ A value of ``Fixed(bits=16, fraction=10)`` is a two's complement integer ``n`` t
 
 from dataclasses import dataclass
 
+from panther.arch.params import check_range, check_type
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
@@ -17,8 +19,8 @@ class Fixed:
     """Bits right of the binary point; may exceed ``bits`` for numbers well below one."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= 64:
-            raise ValueError(f"Bits must be an integer in the range [2, 64], not {self.bits!r}")
+        check_range("Bits", self.bits, 2, 64)
+        check_range("Fraction", self.fraction, -128, 128)
 
     @property
     def low(self) -> int:
@@ -52,10 +54,11 @@ class TrainFormats:
     """Bits right of a weight's binary point: Q3.28 for weights of 32 bits."""
 
     def __post_init__(self) -> None:
-        if self.weight_fraction < 1:
-            raise ValueError(
-                f"Weight fraction must be a positive integer, not {self.weight_fraction!r}"
-            )
+        for name, fixed in (("Activation", self.activation), ("Error", self.error)):
+            check_type(f"{name} format", fixed, Fixed)
+            # a probability of 16 bits is shifted left by so much in 64 bits
+            check_range(f"{name} fraction", fixed.fraction, 0, 47)
+        check_range("Weight fraction", self.weight_fraction, 1, 63)
 
     @property
     def update(self) -> Fixed:

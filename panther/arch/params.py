@@ -5,15 +5,39 @@ significant first, and only :func:`SliceParams.parse` and :attr:`SliceParams.nam
 """
 
 import re
+import reprlib
 from dataclasses import dataclass, field
+from typing import Any
 
 MAX_LINES = 256
 MIN_LINES = 4
 
 
-def _check_range(name: str, value: object, low: int, high: int) -> None:
+def shown(value: object) -> str:
+    """Whatever was given, as one short line for a message."""
+    line = " ".join(reprlib.repr(value).split())
+    return line if len(line) <= 80 else f"{line[:77]}..."
+
+
+def check_range(name: str, value: object, low: int, high: int) -> None:
+    """Refuse what is no integer in the range, with ``name`` as the subject of the message."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name} must be an integer in the range [{low}, {high}], not {value!r}")
+        raise ValueError(
+            f"{name} must be an integer in the range [{low}, {high}], not {shown(value)}"
+        )
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Refuse what is no ``kind``, with ``name`` as the subject of the message."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be {kind.__name__}, not {shown(value)}")
+
+
+def as_tuple(name: str, values: object) -> tuple[Any, ...]:
+    """A tuple or list as a tuple; anything else is refused."""
+    if not isinstance(values, (tuple, list)):
+        raise ValueError(f"{name} must be a tuple or a list, not {shown(values)}")
+    return tuple(values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +51,17 @@ class SliceParams:
     headroom for carries between two CRS."""
 
     def __post_init__(self) -> None:
-        _check_range("Value bits", self.value_bits, 1, 8)
-        object.__setattr__(self, "cell_bits", tuple(self.cell_bits))
+        check_range("Value bits", self.value_bits, 1, 8)
+        object.__setattr__(self, "cell_bits", as_tuple("Cell bits", self.cell_bits))
         if not self.cell_bits:
             raise ValueError("Slicing must have at least one slice, not 0")
         for k, bits in enumerate(self.cell_bits):
-            if not isinstance(bits, int) or bits < self.value_bits:
+            check_range(f"Cell bits of slice {k}", bits, 1, 16)
+            if bits < self.value_bits:
                 raise ValueError(
                     f"Cell of slice {k} must hold at least the {self.value_bits} value bits, "
-                    f"not {bits!r}"
+                    f"not {bits}"
                 )
-            if bits > 16:
-                raise ValueError(f"Cell of slice {k} must hold at most 16 bits, not {bits}")
         if self.weight_bits > 32:
             raise ValueError(
                 f"Weight must have at most 32 bits, not {len(self.cell_bits)} slices x "
@@ -108,13 +131,15 @@ class AdcParams:
     """ADCs of one slice, each serving its share of the columns through a multiplexer."""
 
     def __post_init__(self) -> None:
-        _check_range("ADCs per slice", self.per_slice, 1, MAX_LINES)
-        for name, values, low, high in (
-            ("ADC bits", self.bits, 2, 24),
-            ("ADC step", self.step_log2, 0, 16),
+        check_range("ADCs per slice", self.per_slice, 1, MAX_LINES)
+        for name, attribute, low, high in (
+            ("ADC bits", "bits", 2, 24),
+            ("ADC step", "step_log2", 0, 16),
         ):
-            for k, value in enumerate(values or ()):
-                _check_range(f"{name} of slice {k}", value, low, high)
+            if (values := getattr(self, attribute)) is not None:
+                object.__setattr__(self, attribute, as_tuple(name, values))
+                for k, value in enumerate(values):
+                    check_range(f"{name} of slice {k}", value, low, high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +154,9 @@ class TimingParams:
     """Programming one row from its write latches."""
 
     def __post_init__(self) -> None:
-        _check_range("Integrate cycles", self.integrate_cycles, 2, 255)
-        _check_range("Pulse cycles", self.pulse_cycles, 1, 255)
-        _check_range("Program cycles", self.program_cycles, 2, 255)
+        check_range("Integrate cycles", self.integrate_cycles, 2, 255)
+        check_range("Pulse cycles", self.pulse_cycles, 1, 255)
+        check_range("Program cycles", self.program_cycles, 2, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +177,12 @@ class McuParams:
     """Speed of the analog side."""
 
     def __post_init__(self) -> None:
-        _check_range("Rows", self.rows, MIN_LINES, MAX_LINES)
-        _check_range("Columns", self.columns, MIN_LINES, MAX_LINES)
-        _check_range("Operand bits", self.operand_bits, 2, 16)
+        check_range("Rows", self.rows, MIN_LINES, MAX_LINES)
+        check_range("Columns", self.columns, MIN_LINES, MAX_LINES)
+        check_range("Operand bits", self.operand_bits, 2, 16)
+        check_type("Slices", self.slices, SliceParams)
+        check_type("ADC", self.adc, AdcParams)
+        check_type("Timing", self.timing, TimingParams)
         for name, values in (("bits", self.adc.bits), ("steps", self.adc.step_log2)):
             if values is not None and len(values) != self.slices.count:
                 raise ValueError(

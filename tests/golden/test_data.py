@@ -4,8 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from golden.data import digits, idx_dataset, load_idx, quantise
+from golden.data import IDX_TYPES, digits, idx_dataset, load_idx, quantise
 from panther.arch.formats import Fixed, TrainFormats
 
 
@@ -48,7 +50,17 @@ GOOD = idx(np.zeros((2, 3), np.uint8), 8)
             b"\x00\x00\x0a" + GOOD[3:],
             "type byte at offset 2 must be one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e, not 0x0a",
         ),
-        (b"\x00\x00\x08\x00", "number of dimensions at offset 3 must be positive, not 0"),
+        *(
+            (
+                bytes((0, 0, 8, count)) + bytes(4 * count),
+                f"number of dimensions at offset 3 must be in the range [1, 8], not {count}",
+            )
+            for count in (0, 9, 65, 255)
+        ),
+        (
+            b"\x00\x00\x08\x03" + bytes(4) + b"\xff" * 8,
+            "0 x 4294967295 x 4294967295 elements must fit the address space",
+        ),
         (GOOD[:9], "sizes of 2 dimensions must end at offset 12, not 9: truncated"),
         (GOOD[:-1], "2 x 3 elements must end at offset 18, not 17: truncated"),
         (GOOD + b"x", "2 x 3 elements must end at offset 18, not 19: trailing bytes"),
@@ -59,6 +71,36 @@ def test_damaged_files_are_refused_with_name_and_offset(tmp_path, raw, message):
     file.write_bytes(raw)
     with pytest.raises(ValueError, match=f"^{re.escape(f'{file}: {message}')}$"):
         load_idx(file)
+
+
+@given(
+    st.binary(max_size=40)
+    | st.tuples(
+        st.sampled_from(sorted(IDX_TYPES)),
+        st.lists(st.sampled_from([0, 1, 2, 3, 2**16, 2**31, 2**32 - 1]), max_size=10),
+        st.binary(max_size=12),
+    ).map(lambda t: struct.pack(f">HBB{len(t[1])}I", 0, t[0], len(t[1]), *t[1]) + t[2])
+)
+def test_any_file_is_read_or_refused_by_name(tmp_path_factory, raw):
+    file = tmp_path_factory.getbasetemp() / "any"
+    file.write_bytes(raw)
+    try:
+        outcome = load_idx(file)
+    except ValueError as error:
+        outcome = str(error)
+    if isinstance(outcome, str):
+        assert outcome.startswith(f"{file}: ")
+        assert len(outcome.splitlines()) == 1
+        assert len(outcome) < len(str(file)) + 300
+    else:
+        assert outcome.nbytes + 4 + 4 * outcome.ndim == len(raw)
+
+
+@pytest.mark.parametrize("shape", [(1,) * 8, (0, 3), (0,)])
+def test_extreme_shapes_are_read(tmp_path, shape):
+    file = tmp_path / "data"
+    file.write_bytes(idx(np.zeros(shape, np.uint8), 8))
+    assert load_idx(file).shape == shape
 
 
 def test_missing_and_broken_compressed_files_are_refused(tmp_path):
@@ -101,6 +143,15 @@ def test_images_and_labels_must_belong_together(tmp_path):
     with pytest.raises(
         ValueError, match=r"must be unsigned bytes of 3 dimensions, not uint8 of 1$"
     ):
+        idx_dataset(tmp_path, TrainFormats())
+
+
+def test_images_without_pixels_are_refused(tmp_path):
+    write_mnist(tmp_path)
+    file = tmp_path / "train-images-idx3-ubyte"
+    file.write_bytes(idx(np.zeros((0, 3, 2), np.uint8), 8))
+    expected = f"{file}: images must have at least one pixel, not 0 x 3 x 2"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         idx_dataset(tmp_path, TrainFormats())
 
 

@@ -1,11 +1,14 @@
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from golden.data import Dataset
 from golden.fast import FastMatrix
-from golden.train import TrainConfig, Trainer, epoch_order, initial_weights
+from golden.train import MODES, TrainConfig, Trainer, epoch_order, initial_weights
 from panther.arch.params import SliceParams
 from panther.arch.presets import PAPER, TINY
 
@@ -152,22 +155,103 @@ def test_progress_is_reported_after_every_batch():
     ("change", "message"),
     [
         ({"layers": (4,)}, r"Layers must be at least inputs and classes, not \(4,\)"),
-        ({"layers": (4, 0)}, "Layer size must be a positive integer, not 0"),
-        ({"crs_period": 0}, "CRS period must be a positive integer, not 0"),
-        ({"epochs": -1}, "Epochs must be a non-negative integer, not -1"),
+        (
+            {"layers": (4, 0)},
+            r"Layer size must be .* range \[1, 2147483647\], not 0",
+        ),
+        ({"crs_period": 0}, r"CRS period must be an integer in the range \[1, 2147483647\], not 0"),
+        ({"epochs": -1}, r"Epochs must be an integer in the range \[0, 2147483647\], not -1"),
         ({"mode": "fast"}, "Mode must be one of sgd, lazy, eager, not 'fast'"),
         ({"batch": 4}, "Batch must be 1 in mode sgd, not 4"),
-        ({"lr": float("nan")}, "Learning rate must be positive and finite, not nan"),
+        *(
+            (
+                {"lr": lr},
+                r"Learning rate must be a number in the range \[2\*\*-64, 2\*\*64\], not "
+                + re.escape(repr(lr)),
+            )
+            for lr in (float("nan"), float("inf"), 0.0, -1, 1e308, 5e-324, True, "x", None)
+        ),
+        ({"lr": 2.0**40}, r"Learning rate over batch must scale the error by .*"),
+        ({"layers": 5}, "Layers must be a tuple or a list, not 5"),
+        ({"layers": "64"}, "Layers must be a tuple or a list, not '64'"),
+        (
+            {"mode": "lazy", "batch": 10**400},
+            r"Batch must be an integer in the range \[1, 2147483647\], not 10+\.\.\.0+",
+        ),
+        (
+            {"seed": 1.5},
+            r"Seed must be .* range \[0, 18446744073709551615\], not 1\.5",
+        ),
+        ({"mode": np.zeros(2)}, r"Mode must be one of sgd, lazy, eager, not array\(\[0\., 0\.\]\)"),
+        ({"formats": None}, "Formats must be TrainFormats, not None"),
+        ({"params": "PAPER"}, "Crossbars must be McuParams, not 'PAPER'"),
+        ({"schedule": 5}, "Schedule must be a tuple or a list, not 5"),
+        ({"schedule": (5,)}, "Entry 0 of schedule must be a tuple or a list, not 5"),
+        (
+            {"schedule": ((1, 0.5), (2,))},
+            r"Entry 1 of schedule must be an epoch and a factor, not \(2,\)",
+        ),
+        (
+            {"schedule": (("a", 0.5),)},
+            r"Epoch of entry 0 of schedule must be .* range \[0, 2147483647\], not 'a'",
+        ),
         (
             {"params": TINY},
             "Activation format must have the 8 operand bits of the crossbars, not 16",
         ),
-        ({"schedule": ((0, 0.0),)}, "Learning rate must be positive and finite, not 0.0"),
+        (
+            {"schedule": ((0, 0.0),)},
+            r"Factor of entry 0 of schedule must be a number in the range .*, not 0\.0",
+        ),
+        ({"schedule": ((9, 2.0**40),)}, r"Learning rate over batch must scale the error by .*"),
     ],
 )
 def test_configurations_that_cannot_train_are_refused(change, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         TrainConfig(**change)
+
+
+def test_schedule_beyond_the_last_epoch_does_not_matter():
+    assert TrainConfig(epochs=9, schedule=((9, 2.0**40),)).rate_of(8) == 1 / 32
+
+
+def test_long_training_is_checked_at_once():
+    assert TrainConfig(epochs=2**31 - 1, schedule=((10**9, 0.5),)).rate_of(10**9) == 1 / 64
+
+
+numbers = st.integers() | st.integers(-2, 20) | st.floats() | st.sampled_from([10**400, True, None])
+junk = st.recursive(
+    numbers | st.text(max_size=5) | st.sampled_from(["sgd", "lazy", np.zeros((3, 3)), PAPER, TINY]),
+    lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple),
+    max_leaves=9,
+)
+likely = {
+    "layers": st.lists(numbers, max_size=4),
+    "lr": numbers,
+    "schedule": st.lists(st.tuples(numbers, numbers), max_size=3),
+    "mode": st.sampled_from(MODES),
+}
+keywords = st.fixed_dictionaries(
+    {},
+    optional={field.name: junk | likely.get(field.name, numbers) for field in fields(TrainConfig)},
+)
+
+
+@given(keywords)
+@example({"epochs": 2**40})
+@example({"lr": 10**400})
+@example({"mode": "lazy", "lr": 2.0**-20, "batch": 2**31 - 1})
+def test_any_field_is_right_or_a_value_error(keywords):
+    try:
+        outcome = TrainConfig(**keywords)
+    except ValueError as error:
+        outcome = str(error)
+    if isinstance(outcome, str):
+        assert len(outcome.splitlines()) == 1
+        assert len(outcome) < 250
+    else:
+        assert outcome.rate_of(0) > 0
+        hash(outcome)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """The ideal array, event by event as the pins drive it, against the golden model."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from golden.crs import crs
 from golden.mvm import mtvm, mvm
@@ -166,7 +169,190 @@ def test_cells_are_a_copy():
     assert not array.cells.any()
 
 
-def test_cells_of_another_shape_are_refused():
-    array = IdealArray(McuParams(rows=4, columns=5))
-    with pytest.raises(ValueError, match=r"Cells must have shape \(8, 4, 5\), not \(8, 5, 4\)"):
-        array.cells = np.zeros((8, 5, 4), np.int16)
+SMALL = McuParams(rows=4, columns=5, operand_bits=8)
+
+
+def refused(expected):
+    return pytest.raises(ValueError, match=f"^{re.escape(expected)}$")
+
+
+def one_cell(value, dtype=np.int16):
+    cells = np.zeros((8, 4, 5), dtype)
+    cells[5, 1, 2] = value
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (np.zeros((8, 5, 4), np.int16), "Cells must have shape (8, 4, 5), not (8, 5, 4)"),
+        (np.int16(1), "Cells must be an array of integers, not np.int16(1)"),
+        (one_cell(0.5, float), "Cells must be an array of integers, not of float64"),
+        (one_cell(np.nan, float), "Cells must be an array of integers, not of float64"),
+        (one_cell(True, bool), "Cells must be an array of integers, not of bool"),
+        (one_cell(8), "Cells of slice 5 must be in the range [-8, 7], not 8"),
+        (one_cell(-9), "Cells of slice 5 must be in the range [-8, 7], not -9"),
+        (one_cell(70000, np.int64), "Cells of slice 5 must be in the range [-8, 7], not 70000"),
+        (
+            one_cell(2**64 - 1, np.uint64),
+            f"Cells of slice 5 must be in the range [-8, 7], not {2**64 - 1}",
+        ),
+        ([1, 2], "Cells must be an array of integers, not [1, 2]"),
+    ],
+)
+def test_cells_that_cannot_be_are_refused(cells, expected):
+    array = IdealArray(SMALL)
+    with refused(expected):
+        array.cells = cells
+    assert not array.cells.any()
+
+
+def test_cells_take_any_integers_and_both_ends_of_the_range():
+    array = IdealArray(SMALL)
+    for value in (-8, 7):
+        array.cells = one_cell(value, np.int64)
+        assert (array.cells == one_cell(value)).all()
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "delta", "value", "expected"),
+    [
+        (np.uint8, -1, 0, "Drive must have shape ({lines},), not ({given},)"),
+        (np.uint8, 1, 0, "Drive must have shape ({lines},), not ({given},)"),
+        (np.uint8, 0, 2, "Drive must be in the range [0, 1], not 2"),
+        (np.uint8, 0, 255, "Drive must be in the range [0, 1], not 255"),
+        (np.int64, 0, 1, "Drive must be an array of uint8, not of int64"),
+        (np.float64, 0, 1, "Drive must be an array of uint8, not of float64"),
+    ],
+)
+def test_drive_that_cannot_be_is_refused(transpose, dtype, delta, value, expected):
+    lines = 5 if transpose else 4
+    drive = np.zeros(lines + delta, dtype)
+    drive[1] = value
+    with refused(expected.format(lines=lines, given=lines + delta)):
+        IdealArray(SMALL).convert(drive, transpose=transpose, fine=False)
+    with refused("Drive must be an array of uint8, not None"):
+        IdealArray(SMALL).convert(None, transpose=transpose, fine=False)
+
+
+def pulses(count=3, **change):
+    """A train, which ``change`` makes impossible."""
+    return PulseTrain(**{
+        "row_drive": np.ones((count, 4), np.uint8), "column_drive": np.ones((count, 5), np.uint8),
+        "column_value": np.ones((count, 5), np.int32), "negative": np.zeros(count, np.uint8),
+    } | change)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"row_drive": np.ones((3, 5), np.uint8)}, "Row drive must have shape (3, 4), not (3, 5)"),
+        ({"row_drive": np.ones(4, np.uint8)}, "Row drive must have shape (4, 4), not (4,)"),
+        ({"row_drive": np.uint8(1)}, "Row drive must be an array of uint8, not np.uint8(1)"),
+        ({"row_drive": np.ones((3, 4))}, "Row drive must be an array of uint8, not of float64"),
+        (
+            {"row_drive": np.full((3, 4), 2, np.uint8)},
+            "Row drive must be in the range [0, 1], not 2",
+        ),
+        (
+            {"column_drive": np.ones((3, 4), np.uint8)},
+            "Column drive must have shape (3, 5), not (3, 4)",
+        ),
+        (
+            {"column_drive": np.full((3, 5), 3, np.uint8)},
+            "Column drive must be in the range [0, 1], not 3",
+        ),
+        (
+            {"column_value": np.ones((2, 5), np.int32)},
+            "Column value must have shape (3, 5), not (2, 5)",
+        ),
+        (
+            {"column_value": np.ones((3, 5), np.int64)},
+            "Column value must be an array of int32, not of int64",
+        ),
+        (
+            {"column_value": np.full((3, 5), -1, np.int32)},
+            "Column value must be in the range [0, 32767], not -1",
+        ),
+        (
+            {"column_value": np.full((3, 5), 32768, np.int32)},
+            "Column value must be in the range [0, 32767], not 32768",
+        ),
+        ({"negative": np.zeros(2, np.uint8)}, "Negative must have shape (3,), not (2,)"),
+        ({"negative": np.full(3, 7, np.uint8)}, "Negative must be in the range [0, 1], not 7"),
+    ],
+)
+def test_pulses_that_cannot_be_are_refused(change, expected):
+    array = IdealArray(SMALL)
+    with refused(expected):
+        array.pulse(pulses(**change))
+    assert not array.cells.any()
+
+
+def test_no_pulses_do_nothing():
+    array = IdealArray(SMALL)
+    array.pulse(pulses(0))
+    assert not array.cells.any()
+
+
+def test_views_are_taken_like_arrays():
+    """Reversed and read-only lines, as a simulator's memory may lend them."""
+    array = IdealArray(SMALL)
+    array.cells = one_cell(7)
+    drive = np.array([0, 0, 1, 0], np.uint8)[::-1]
+    drive.flags.writeable = False
+    assert array.convert(drive, transpose=False, fine=True).code[2, 5] == 7
+
+
+@pytest.mark.parametrize(
+    ("row", "cells", "expected"),
+    [
+        (4, np.zeros((5, 8), np.int16), "Row must be an integer in the range [0, 3], not 4"),
+        (-1, np.zeros((5, 8), np.int16), "Row must be an integer in the range [0, 3], not -1"),
+        (1.0, np.zeros((5, 8), np.int16), "Row must be an integer in the range [0, 3], not 1.0"),
+        (True, np.zeros((5, 8), np.int16), "Row must be an integer in the range [0, 3], not True"),
+        (1, np.zeros((8, 5), np.int16), "Cells must have shape (5, 8), not (8, 5)"),
+        (1, np.zeros(8, np.int16), "Cells must have shape (5, 8), not (8,)"),
+        (1, np.full((5, 8), np.nan), "Cells must be an array of integers, not of float64"),
+    ],
+)
+def test_rows_that_cannot_be_programmed_are_refused(row, cells, expected):
+    array = IdealArray(SMALL)
+    with refused(expected):
+        array.program(row, cells)
+    assert not array.cells.any()
+
+
+junk = st.sampled_from([None, 5, 0.5, "x", [0] * 4, np.uint8(1)]) | arrays(
+    st.sampled_from([np.uint8, np.int16, np.int32, np.int64, np.float64, np.bool_]),
+    array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=8)
+    | st.sampled_from([(4,), (5,), (3, 4), (3, 5), (5, 8), (8, 4, 5)]),
+)
+
+
+@given(junk, junk, junk, junk, junk | st.integers(-2, 5))
+def test_anything_is_taken_or_a_value_error(drive, column, value, negative, row):
+    array = IdealArray(SMALL)
+    calls = [
+        lambda: setattr(array, "cells", drive),
+        lambda: array.convert(drive, transpose=False, fine=True),
+        lambda: array.convert(drive, transpose=True, fine=False),
+        lambda: array.pulse(pulses(row_drive=drive)),
+        lambda: array.pulse(pulses(column_drive=column, column_value=value)),
+        lambda: array.pulse(PulseTrain(
+            row_drive=drive, column_drive=column, column_value=value, negative=negative,
+        )),
+        lambda: array.program(row, drive),
+    ]  # fmt: skip
+    for call in calls:
+        complaint = ""
+        try:
+            call()
+        except ValueError as error:
+            complaint = str(error)
+        assert re.fullmatch(r"([A-Z][\w ]+ must .*, not .*)?", complaint)
+    for k in range(SMALL.slices.count):
+        low, high = SMALL.slices.cell_range(k)
+        assert array.cells[k].min() >= low
+        assert array.cells[k].max() <= high

@@ -1,5 +1,6 @@
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -27,7 +28,16 @@ def message(call, *arguments, **keywords):
         ({"value_bits": True}, "Value bits must be an integer in the range [1, 8], not True"),
         ({"cell_bits": ()}, "Slicing must have at least one slice, not 0"),
         ({"cell_bits": (5, 3, 5)}, "Cell of slice 1 must hold at least the 4 value bits, not 3"),
-        ({"cell_bits": (17, 4)}, "Cell of slice 0 must hold at most 16 bits, not 17"),
+        (
+            {"cell_bits": (17, 4)},
+            "Cell bits of slice 0 must be an integer in the range [1, 16], not 17",
+        ),
+        (
+            {"cell_bits": (True,) * 3},
+            "Cell bits of slice 0 must be an integer in the range [1, 16], not True",
+        ),
+        ({"cell_bits": 5}, "Cell bits must be a tuple or a list, not 5"),
+        ({"cell_bits": "5555"}, "Cell bits must be a tuple or a list, not '5555'"),
         (
             {"cell_bits": (4,) * 9},
             "Weight must have at most 32 bits, not 9 slices x 4 value bits = 36",
@@ -114,6 +124,13 @@ def test_slice_properties():
         ({"rows": 3}, "Rows must be an integer in the range [4, 256], not 3"),
         ({"columns": 257}, "Columns must be an integer in the range [4, 256], not 257"),
         ({"columns": 8.0}, "Columns must be an integer in the range [4, 256], not 8.0"),
+        (
+            {"rows": np.zeros((2, 2))},
+            ("Rows must be an integer in the range [4, 256], not array([[0., 0... [0., 0.]])"),
+        ),
+        ({"slices": None}, "Slices must be SliceParams, not None"),
+        ({"adc": (9,) * 8}, "ADC must be AdcParams, not (9, 9, 9, 9, 9, 9, ...)"),
+        ({"timing": 4}, "Timing must be TimingParams, not 4"),
         ({"operand_bits": 17}, "Operand bits must be an integer in the range [2, 16], not 17"),
         (
             {"adc": AdcParams(bits=(9,) * 7)},
@@ -160,6 +177,49 @@ def test_impossible_unit(keywords, expected):
 )
 def test_impossible_converters_and_timing(call, name, value, field, limits):
     assert message(call, **{name: value}) == f"{field} must be an integer in the range {limits}"
+
+
+@pytest.mark.parametrize("value", [5, 0, "99", {9: 9}])
+def test_converters_that_are_no_tuple(value):
+    for attribute, name in (("bits", "ADC bits"), ("step_log2", "ADC step")):
+        assert message(AdcParams, **{attribute: value}) == (
+            f"{name} must be a tuple or a list, not {value!r}"
+        )
+
+
+def test_lists_become_tuples():
+    adc = AdcParams(bits=[9] * 8, step_log2=[0] * 8)
+    assert hash(adc) == hash(AdcParams(bits=(9,) * 8, step_log2=(0,) * 8))
+
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | whole
+    | few
+    | st.floats()
+    | st.text(max_size=40)
+    | st.binary(max_size=5)
+    | st.sampled_from([np.int64(5), np.zeros((3, 3)), object(), int, SliceParams(), AdcParams()]),
+    lambda inner: (
+        st.lists(inner, max_size=9)
+        | st.lists(inner, max_size=9).map(tuple)
+        | st.dictionaries(few, inner, max_size=2)
+    ),
+    max_leaves=9,
+)
+
+
+@pytest.mark.parametrize("kind", [SliceParams, AdcParams, TimingParams, McuParams])
+@given(st.data())
+def test_any_field_is_right_or_a_value_error(kind, data):
+    names = st.sampled_from([field.name for field in fields(kind)])
+    keywords = data.draw(st.dictionaries(names, junk, min_size=1, max_size=2))
+    complaint = message(kind, **keywords)
+    assert len(complaint.splitlines()) <= 1
+    assert len(complaint) < 200
+    if not complaint:
+        hash(kind(**keywords))
 
 
 @given(st.integers(-2, 300), st.integers(-2, 300), st.integers(-2, 20), st.integers(-2, 20))

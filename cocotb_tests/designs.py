@@ -28,6 +28,12 @@ SETS: dict[str, McuParams] = {
         rows=10, columns=9,
         adc=AdcParams(bits=(6, 5, 6, 6, 6, 5, 4, 4), step_log2=(0, 1, 2, 0, 1, 0, 3, 0)),
     ),
+    # several ADCs a slice that clip, so lanes without a line in use go out of range as well
+    "CLIP_LANES": McuParams(
+        rows=8, columns=12, operand_bits=6,
+        slices=SliceParams(value_bits=2, cell_bits=(4, 3, 4)),
+        adc=AdcParams(per_slice=4, bits=(4, 4, 5), step_log2=(0, 0, 1)),
+    ),
     # one value bit a slice: a canonical cell is 0 or -1
     "BINARY": McuParams(
         rows=4, columns=4, operand_bits=4,

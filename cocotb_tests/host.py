@@ -80,17 +80,18 @@ class Script:
     def configure(self, key: ConfigKey, value: int) -> None:
         self.entry_configure(key, value)
 
-    def read(self, bank: OutBank, count: int) -> slice:
-        """Words out of XbarOut, indices 0 to ``count - 1``."""
-        return self._append(READ, bank, np.arange(count), answers=True)
+    def read(self, bank: OutBank, count: int, first: int = 0) -> slice:
+        """Words out of XbarOut, from index ``first`` on."""
+        return self._append(READ, bank, first + np.arange(count), answers=True)
 
-    def write_cells(self, cells: NDArray[Any]) -> None:
-        """A row of cells, shape (slices, columns), into the row buffer."""
-        self._append(CELLS_WRITE, 0, np.arange(cells.shape[1]), pack_cells(self.params, cells))
+    def write_cells(self, cells: NDArray[Any], first: int = 0) -> None:
+        """Cells, shape (slices, columns), into the row buffer, from column ``first`` on."""
+        columns = first + np.arange(cells.shape[1])
+        self._append(CELLS_WRITE, 0, columns, pack_cells(self.params, cells))
 
-    def read_cells(self, columns: int) -> slice:
+    def read_cells(self, columns: int, first: int = 0) -> slice:
         """Cells out of the row buffer; see :func:`unpack_cells`."""
-        return self._append(CELLS_READ, 0, np.arange(columns), answers=True)
+        return self._append(CELLS_READ, 0, first + np.arange(columns), answers=True)
 
     def counters(self) -> slice:
         """All saturation counters, in the order of ``counter_names``."""
@@ -132,7 +133,10 @@ def unpack_cells(params: McuParams, answers: NDArray[np.uint32]) -> NDArray[np.i
 
 
 async def reset(dut: Any) -> None:
-    """Reset the whole bench; the first thing a testbench does."""
+    """Reset the whole bench; the first thing a testbench does.
+
+    A script that is being played is abandoned: nobody may be waiting for it any more.
+    """
     # Verilator sets initial values in its first evaluation, after testbenches have started
     await Timer(1, "step")
     Memory(dut, "starting").write(np.array([[3]]))

@@ -1,11 +1,14 @@
 """The matrix compute unit on the bench: random programs against golden, every result compared."""
 
 import random
+from contextlib import contextmanager
 
 import cocotb
 import numpy as np
+from cocotb.triggers import Timer
 
 from cocotb_tests.analog_bridge import AnalogBridge
+from cocotb_tests.bench import PERIOD_NS
 from cocotb_tests.compare import compare
 from cocotb_tests.designs import parameters
 from cocotb_tests.drivers import corner
@@ -17,13 +20,22 @@ from models.analog.array import IdealArray
 from panther.arch.mcu import INDEX_BITS, ConfigKey, InBank, Operation, OutBank, counter_names
 
 ROUNDS = 14
+OPERANDS = {
+    Operation.MVM: (InBank.MVM,),
+    Operation.MTVM: (InBank.MTVM,),
+    Operation.OPA: (InBank.OPA_ROWS, InBank.OPA_COLUMNS),
+    Operation.CRS: (),
+}
+RESULTS = {Operation.MVM: OutBank.MVM, Operation.MTVM: OutBank.MTVM}
 
 
 class Golden:
-    """What the unit and its arrays should hold: cells, operands, configuration, counters."""
+    """What the unit and its arrays should hold after a reset, and after every operation since."""
 
     def __init__(self, params, cells):
         self.params, self.cells = params, cells
+        # writing a row leaves its columns beyond those in use undefined
+        self.undefined = np.zeros(cells.shape, dtype=bool)
         self.rows, self.columns = params.rows, params.columns
         self.shift = {Operation.MVM: 0, Operation.MTVM: 0}
         lines = {
@@ -31,28 +43,37 @@ class Golden:
             InBank.OPA_ROWS: params.rows, InBank.OPA_COLUMNS: params.columns,
         }  # fmt: skip
         self.operands = {bank: np.zeros(count, np.int64) for bank, count in lines.items()}
-        self.counters = dict.fromkeys(counter_names(params.slices.count), 0)
+        self.results = {}
         self.rejections = 0
+        self.clear_counters()
+
+    def clear_counters(self):
+        self.counters = dict.fromkeys(counter_names(self.params.slices.count), 0)
 
     def _count(self, name, values):
         for k, value in enumerate(np.atleast_1d(values)):
             self.counters[f"{name}_{k}"] += int(value)
 
-    def mvm(self):
-        cells = self.cells[:, :, : self.columns]
-        result = mvm(self.params, cells, self.operands[InBank.MVM], shift=self.shift[Operation.MVM])
+    def operate(self, operation):
+        """Any operation that takes no row."""
+        {
+            Operation.MVM: self.mvm, Operation.MTVM: self.mtvm,
+            Operation.OPA: self.opa, Operation.CRS: self.crs,
+        }[operation]()  # fmt: skip
+
+    def _multiplied(self, bank, result):
+        self.results[bank] = result.y
         self.counters["requantise"] += result.saturated
         self._count("adc_clip", result.clipped)
-        return result.y
+
+    def mvm(self):
+        cells, x = self.cells[:, :, : self.columns], self.operands[InBank.MVM]
+        self._multiplied(OutBank.MVM, mvm(self.params, cells, x, shift=self.shift[Operation.MVM]))
 
     def mtvm(self):
-        cells = self.cells[:, : self.rows]
-        result = mtvm(
-            self.params, cells, self.operands[InBank.MTVM], shift=self.shift[Operation.MTVM]
-        )
-        self.counters["requantise"] += result.saturated
-        self._count("adc_clip", result.clipped)
-        return result.y
+        cells, e = self.cells[:, : self.rows], self.operands[InBank.MTVM]
+        shift = self.shift[Operation.MTVM]
+        self._multiplied(OutBank.MTVM, mtvm(self.params, cells, e, shift=shift))
 
     def opa(self):
         rows, columns = self.operands[InBank.OPA_ROWS], self.operands[InBank.OPA_COLUMNS]
@@ -63,8 +84,13 @@ class Golden:
         result = crs(self.params, used)
         self.cells = self.cells.copy()
         self.cells[:, : self.rows, : self.columns] = result.cells
+        self.undefined[:, : self.rows, self.columns :] = True
         self.counters["crs_top"] += result.saturated
         self._count("cell_limit", result.at_limit)
+
+    def write(self, row, cells):
+        self.cells[:, row, : self.columns] = cells
+        self.undefined[:, row, self.columns :] = True
 
 
 def random_cells(params, rng, *shape):
@@ -86,6 +112,9 @@ class Bench:
     def __init__(self, dut, rng, stall):
         self.params = params = parameters()
         self.rng = rng
+        self.shape = params.rows, params.columns
+        # the shift after which a word just holds the greatest sum
+        self.typical = params.sum_bits - params.operand_bits
         self.array = IdealArray(params)
         self.array.cells = random_cells(params, rng, params.rows, params.columns)
         self.golden = Golden(params, self.array.cells)
@@ -93,21 +122,25 @@ class Bench:
         self.host = HostPort(dut.unit0, params, stall=stall)
         cocotb.start_soon(self.bridge.serve())
 
+    def set_lines(self, script, rows, columns):
+        self.golden.rows, self.golden.columns = rows, columns
+        script.configure(ConfigKey.ROWS, rows)
+        script.configure(ConfigKey.COLUMNS, columns)
+
+    def set_shift(self, script, operation, shift):
+        self.golden.shift[operation] = shift
+        key = {Operation.MVM: ConfigKey.MVM_SHIFT, Operation.MTVM: ConfigKey.MTVM_SHIFT}[operation]
+        script.configure(key, shift)
+
     def configure(self, script):
         """Random lines in use and shifts; often all lines."""
-        golden, params, rng = self.golden, self.params, self.rng
-        golden.rows = rng.choice([params.rows, rng.randint(1, params.rows)])
-        golden.columns = rng.choice([params.columns, rng.randint(1, params.columns)])
-        script.configure(ConfigKey.ROWS, golden.rows)
-        script.configure(ConfigKey.COLUMNS, golden.columns)
-        for operation, key in (
-            (Operation.MVM, ConfigKey.MVM_SHIFT), (Operation.MTVM, ConfigKey.MTVM_SHIFT),
-        ):  # fmt: skip
+        params, rng = self.params, self.rng
+        lines = (rng.choice([count, rng.randint(1, count)]) for count in self.shape)
+        self.set_lines(script, *lines)
+        for operation in RESULTS:
             # small shifts saturate nearly always, great ones leave nothing
-            typical = params.sum_bits - params.operand_bits
-            shift = rng.choice([0, typical, max(0, typical - 4), rng.randrange(params.sum_bits)])
-            golden.shift[operation] = shift
-            script.configure(key, shift)
+            shifts = [0, self.typical, max(0, self.typical - 4), rng.randrange(params.sum_bits)]
+            self.set_shift(script, operation, rng.choice(shifts))
 
     def operands(self, script, *banks):
         for bank in banks:
@@ -117,95 +150,107 @@ class Bench:
 
     def reject(self, script):
         """Requests that cannot be carried out, each to be flagged and without effect."""
-        params = self.params
+        params, golden = self.params, self.golden
         script.configure(ConfigKey.ROWS, params.rows + 1)
         script.configure(ConfigKey.COLUMNS, 0)
         script.configure(ConfigKey.MVM_SHIFT, params.sum_bits)
         script.entry_configure(15, 1)
         script.entry_command(7)
-        self.golden.rejections += 5
-        # a crossbar of the greatest size has no line past its end
-        if params.rows < 1 << INDEX_BITS:
-            script.command(Operation.READ, params.rows)
-            script.entry_write(InBank.MVM, params.rows, 1)
-            self.golden.rejections += 2
-        if params.columns < 1 << INDEX_BITS:
-            script.entry_write(InBank.OPA_COLUMNS, params.columns, -1)
-            self.golden.rejections += 1
+        golden.rejections += 5
+        # a crossbar of the greatest size has no line past its end; words read there are undefined
+        greatest = 1 << INDEX_BITS
+        for row in {params.rows, greatest - 1} if params.rows < greatest else ():
+            script.command(Operation.READ, row)
+            script.command(Operation.WRITE, row)
+            for bank in (InBank.MVM, InBank.OPA_ROWS):
+                script.entry_write(bank, row, 1)
+            script.read(OutBank.MTVM, 1, first=row)
+            golden.rejections += 5
+        for column in {params.columns, greatest - 1} if params.columns < greatest else ():
+            for bank in (InBank.MTVM, InBank.OPA_COLUMNS):
+                script.entry_write(bank, column, -1)
+            script.read(OutBank.MVM, 1, first=column)
+            script.write_cells(random_cells(params, self.rng, 1), first=column)
+            script.read_cells(1, first=column)
+            golden.rejections += 5
+
+    def operate(self, script, operation):
+        """One operation on random operands; returns the results it will have."""
+        self.operands(script, *OPERANDS[operation])
+        script.command(operation)
+        self.golden.operate(operation)
+        return self.read_result(script, operation) if operation in RESULTS else []
+
+    def read_result(self, script, operation, name="XbarOut"):
+        golden = self.golden.results[RESULTS[operation]]
+        return [(name, script.read(RESULTS[operation], len(golden)), golden)]
+
+    def access_row(self, script, operation):
+        """READ of a row, perhaps after a WRITE; returns what must come of it.
+
+        Nothing waits: the row buffer has to be locked while the array uses it.
+        """
+        params, golden = self.params, self.golden
+        row = self.rng.randrange(params.rows)
+        if operation is Operation.WRITE:
+            cells = random_cells(params, self.rng, golden.columns)
+            script.write_cells(cells)
+            script.command(Operation.WRITE, row, wait=False)
+            golden.write(row, cells)
+        # the row buffer is overwritten before it is read, so the row must come from the array
+        script.write_cells(random_cells(params, self.rng, golden.columns))
+        script.command(Operation.READ, row, wait=False)
+        where = script.read_cells(golden.columns)
+        return [(f"row {row} read back", where, golden.cells[:, row, : golden.columns].copy())]
+
+    async def program(self, rounds):
+        """Random operations, every result compared; the first of them as configured before."""
+        for number in range(rounds):
+            if number % 4 == 2:
+                script = Script(self.params)
+                self.configure(script)
+                await self.check(script, "configuration")
+            script = Script(self.params)
+            operation = self.rng.choice([*Operation, Operation.OPA, Operation.CRS])
+            access = self.operate if operation in OPERANDS else self.access_row
+            results = access(script, operation)
+            await self.check(script, f"round {number}, {operation.name}", results)
+        await self.check_counters()
 
     async def check(self, script, operation, results=()):
-        """Play ``script``; compare results, cells and rejections."""
+        """Play ``script``; compare results (words, or cells), all cells, and rejections."""
+        golden = self.golden
         answers = await self.host.play(script)
         for name, where, expected in results:
-            rtl = signed_words(answers[where])
-            compare("Mcu", f"{operation}, {name}", expected, rtl, ("line",))
-        used = (slice(None), slice(self.golden.rows), slice(self.golden.columns))
+            if expected.ndim == 1:
+                rtl, axes = signed_words(answers[where]), ("line",)
+            else:
+                rtl, axes = unpack_cells(self.params, answers[where]), ("slice", "column")
+            compare("Mcu", f"{operation}, {name}", expected, rtl, axes)
+        cells = self.array.cells
+        golden.cells = np.where(golden.undefined, cells, golden.cells)
+        golden.undefined[:] = False
+        compare("Mcu", f"{operation}, cells", golden.cells, cells, ("slice", "row", "column"))
+        compare("Mcu", f"{operation}, rejections", golden.rejections, self.host.rejections)
+        return answers
+
+    async def check_counters(self, when=""):
+        script = Script(self.params)
+        where = script.counters()
+        answers = await self.host.play(script)
+        counters = self.golden.counters
         compare(
-            "Mcu", f"{operation}, cells", self.golden.cells[used], self.array.cells[used],
-            ("slice", "row", "column"),
+            "Mcu", f"counters {', '.join(counters)}{when}", list(counters.values()),
+            signed_words(answers[where]), ("counter",),
         )  # fmt: skip
-        compare("Mcu", f"{operation}, rejections", self.golden.rejections, self.host.rejections)
-        # cells of columns not in use are undefined once their row was written
-        self.golden.cells = self.array.cells
 
 
 @cocotb.test()
 @cocotb.parametrize(stall=[0, 100])
 async def random_programs_match_golden(dut, stall):
     await reset(dut)
-    rng = random.Random(cocotb.RANDOM_SEED + stall)
-    bench = Bench(dut, rng, stall)
-    params, golden = bench.params, bench.golden
-    for number in range(ROUNDS):
-        script = Script(params)
-        if number % 4 == 0:
-            bench.configure(script)
-            await bench.check(script, "configuration")
-        script = Script(params)
-        operation = rng.choice([*Operation, Operation.OPA, Operation.CRS])
-        results = []
-        label = f"round {number}, {operation.name}"
-        if operation is Operation.MVM:
-            bench.operands(script, InBank.MVM)
-            script.command(operation)
-            results = [("XbarOut", script.read(OutBank.MVM, golden.columns), golden.mvm())]
-        elif operation is Operation.MTVM:
-            bench.operands(script, InBank.MTVM)
-            script.command(operation)
-            results = [("XbarOut", script.read(OutBank.MTVM, golden.rows), golden.mtvm())]
-        elif operation is Operation.OPA:
-            bench.operands(script, InBank.OPA_ROWS, InBank.OPA_COLUMNS)
-            script.command(operation)
-            golden.opa()
-        elif operation is Operation.CRS:
-            script.command(operation)
-            golden.crs()
-        else:
-            row = rng.randrange(params.rows)
-            if operation is Operation.WRITE:
-                cells = random_cells(params, rng, golden.columns)
-                script.write_cells(cells)
-                script.command(Operation.WRITE, row)
-                golden.cells[:, row, : golden.columns] = cells
-            # the row buffer is overwritten before it is read, so the row must come from the array
-            script.write_cells(random_cells(params, rng, golden.columns))
-            script.command(Operation.READ, row)
-            where = script.read_cells(golden.columns)
-            answers = await bench.host.play(script)
-            compare(
-                "Mcu", f"{label}, row {row} read back", golden.cells[:, row, : golden.columns],
-                unpack_cells(params, answers[where]), ("slice", "column"),
-            )  # fmt: skip
-            script = Script(params)
-            script.wait()
-        await bench.check(script, label, results)
-    script = Script(params)
-    where = script.counters()
-    answers = await bench.host.play(script)
-    compare(
-        "Mcu", "counters " + ", ".join(golden.counters), list(golden.counters.values()),
-        signed_words(answers[where]), ("counter",),
-    )  # fmt: skip
+    bench = Bench(dut, random.Random(cocotb.RANDOM_SEED + stall), stall)
+    await bench.program(ROUNDS)
 
 
 @cocotb.test()
@@ -215,51 +260,161 @@ async def operands_and_results_are_locked_while_in_use(dut, stall):
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), stall)
     golden, params = bench.golden, bench.params
     script = Script(params)
-    bench.configure(script)
-    # CRS leaves columns not in use undefined, and MTVM would show it
-    golden.rows, golden.columns = params.rows, params.columns
-    script.configure(ConfigKey.ROWS, golden.rows)
-    script.configure(ConfigKey.COLUMNS, golden.columns)
     bench.operands(script, *InBank)
+    for operation in RESULTS:
+        bench.set_shift(script, operation, bench.typical)
     results = []
-    # nothing waits for an operation to end, except what must
-    script.command(Operation.MVM, wait=False)
-    y = golden.mvm()
+
+    def start(operation):
+        # nothing waits for an operation to end, except what must
+        script.command(operation, wait=False)
+        golden.operate(operation)
+
+    start(Operation.MVM)
+    # configuration is for the next operation, not for the one that runs
+    bench.set_shift(script, Operation.MVM, 0)
+    results += bench.read_result(script, Operation.MVM, "XbarOut as configured before")
+    start(Operation.MVM)
     bench.operands(script, InBank.MVM)
-    results.append(("first XbarOut", script.read(OutBank.MVM, golden.columns), y))
-    script.command(Operation.MVM, wait=False)
-    results.append(("second XbarOut", script.read(OutBank.MVM, golden.columns), golden.mvm()))
-    script.command(Operation.OPA, wait=False)
-    golden.opa()
-    bench.operands(script, InBank.OPA_ROWS, InBank.OPA_COLUMNS)
-    script.command(Operation.OPA, wait=False)
-    golden.opa()
-    script.command(Operation.MTVM, wait=False)
-    y = golden.mtvm()
+    results += bench.read_result(script, Operation.MVM, "XbarOut as configured then")
+    bench.set_shift(script, Operation.MVM, bench.typical)
+    start(Operation.MVM)
+    results += bench.read_result(script, Operation.MVM, "XbarOut of the words written then")
+    # whichever bank comes first has to wait; the other one finds the operation done
+    for banks in ((InBank.OPA_ROWS, InBank.OPA_COLUMNS), (InBank.OPA_COLUMNS, InBank.OPA_ROWS)):
+        start(Operation.OPA)
+        bench.operands(script, *banks)
+    start(Operation.OPA)
+    start(Operation.MTVM)
+    results += bench.read_result(script, Operation.MTVM, "XbarOut after OPA")
+    start(Operation.MTVM)
     bench.operands(script, InBank.MTVM)
-    results.append(("XbarOut after OPA", script.read(OutBank.MTVM, golden.rows), y))
-    script.command(Operation.CRS, wait=False)
-    golden.crs()
-    script.command(Operation.MTVM, wait=False)
-    y = golden.mtvm()
-    results.append(("XbarOut after CRS", script.read(OutBank.MTVM, golden.rows), y))
+    results += bench.read_result(script, Operation.MTVM, "XbarOut of the words in use")
+    start(Operation.CRS)
+    bench.set_lines(script, 1, params.columns)
+    start(Operation.MTVM)
+    bench.set_shift(script, Operation.MTVM, 0)
+    results += bench.read_result(script, Operation.MTVM, "XbarOut after CRS")
     script.wait()
     await bench.check(script, "overlapping requests", results)
+
+
+@cocotb.test()
+async def what_an_operation_does_not_use_stays_reachable(dut):
+    await reset(dut)
+    bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), 0)
+    golden, params, rng = bench.golden, bench.params, bench.rng
+    script = Script(params)
+    bench.set_lines(script, 4, params.columns)
+    for operation in RESULTS:
+        bench.set_shift(script, operation, bench.typical)
+        bench.operate(script, operation)
+    stamps, results = [], []
+
+    @contextmanager
+    def during(operation, what):
+        """Time a transfer made while ``operation`` runs."""
+        begin = script.cycle()
+        script.command(operation, wait=False)
+        yield
+        reached = script.cycle()
+        script.wait()
+        golden.operate(operation)
+        stamps.append((f"{what} in {operation.name}", begin, reached, script.cycle()))
+
+    for operation, operands in OPERANDS.items():
+        for bank in set(InBank) - set(operands):
+            index, word = rng.randrange(len(golden.operands[bank])), random_words(params, rng, 1)[0]
+            with during(operation, f"writing XbarIn {bank.name}"):
+                script.entry_write(bank, index, word)
+            golden.operands[bank][index] = word
+        for bank in set(OutBank) - {RESULTS.get(operation)}:
+            index = rng.randrange(len(golden.results[bank]))
+            what = f"reading XbarOut {bank.name}"
+            word = golden.results[bank][[index]]
+            with during(operation, what):
+                results.append((what, script.read(bank, 1, first=index), word))
+        if operation is not Operation.CRS:
+            column, cells = rng.randrange(params.columns), random_cells(params, rng, 1)
+            with during(operation, "writing cells"):
+                script.write_cells(cells, first=column)
+            with during(operation, "reading cells"):
+                results.append(("cells", script.read_cells(1, first=column), cells))
+    answers = await bench.check(script, "requests in mid-operation", results)
+    for what, *places in stamps:
+        begin, reached, end = (int(answers[place][0, 0]) for place in places)
+        assert 2 * (reached - begin) < end - begin, (
+            f"{what} must not wait for its end: done after {reached - begin} of "
+            f"{end - begin} cycles"
+        )
 
 
 @cocotb.test()
 async def bad_requests_are_flagged_and_have_no_effect(dut):
     await reset(dut)
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), 0)
-    golden = bench.golden
-    script = Script(bench.params)
+    params, golden = bench.params, bench.golden
+    script = Script(params)
     bench.operands(script, *InBank)
+    cells = random_cells(params, bench.rng, params.columns)
+    script.write_cells(cells)
     bench.reject(script)
-    script.command(Operation.MVM)
+    results = [("row buffer", script.read_cells(params.columns), cells)]
+    for operation in RESULTS:
+        script.command(operation)
+        golden.operate(operation)
+        results += bench.read_result(script, operation)
     script.command(Operation.OPA)
-    results = [("XbarOut", script.read(OutBank.MVM, golden.columns), golden.mvm())]
     golden.opa()
     await bench.check(script, "after bad requests", results)
+
+
+@cocotb.test()
+async def counters_count_lines_in_use_until_cleared(dut):
+    await reset(dut)
+    bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), 0)
+    golden, params = bench.golden, bench.params
+    script = Script(params)
+    # where there are several ADCs, the last of them has no line in the last group
+    bench.set_lines(script, params.rows - 1, params.columns - 1)
+    for time in ("first", "second"):
+        for operation in OPERANDS:
+            bench.operate(script, operation)
+        await bench.check(script, f"{time} operations")
+        assert any(golden.counters.values()), "Something must saturate in this test"
+        await bench.check_counters(f", {time} time")
+        script = Script(params)
+        script.configure(ConfigKey.CLEAR_COUNTERS, 0)
+        golden.clear_counters()
+        await bench.check(script, f"{time} clearing of counters")
+        await bench.check_counters(f", cleared for the {time} time")
+        script = Script(params)
+
+
+@cocotb.test()
+async def reset_ends_any_operation(dut):
+    """A reset in mid-operation leaves cells as they are; all else starts anew."""
+    await reset(dut)
+    rng = random.Random(cocotb.RANDOM_SEED)
+    bench = Bench(dut, rng, 0)
+    for operation in Operation:
+        script = Script(bench.params)
+        bench.operands(script, *InBank)
+        row = rng.randrange(bench.params.rows)
+        begin = script.cycle()
+        script.command(operation, row)
+        end = script.cycle()
+        answers = await bench.host.play(script)
+        cycles = int(answers[end][0, 0]) - int(answers[begin][0, 0])
+        # once more, but not to its end
+        script = Script(bench.params)
+        script.command(operation, row)
+        playing = cocotb.start_soon(bench.host.play(script))
+        await Timer(rng.randint(1, cycles) * PERIOD_NS, "ns")
+        playing.cancel()
+        await reset(dut)
+        bench.golden = Golden(bench.params, bench.array.cells)
+        await bench.program(4)
 
 
 @cocotb.test()

@@ -5,7 +5,7 @@ import pytest
 from cocotb_tests.designs import SETS, mcu_bench
 from panther.sim import ROOT
 
-TESTS = 6
+TESTS = 9
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ class Mcu(wiring.Component):
     - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 4) + 4``
 
     at most. Writing a row leaves its columns beyond those in use undefined. A request that cannot
-    be carried out is taken, has no effect and raises ``rejected``.
+    be carried out is taken, has no effect and raises ``rejected``; a read past the end is answered
+    all the same, with an undefined word.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Row buffer: one row of cells on its way between the core and the array."""
 
-from amaranth import Module, Signal, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -19,7 +19,8 @@ class RowBuffer(wiring.Component):
     """A row of cells: word by word for the core, group by group for the array.
 
     One transfer a cycle on each side. Cells asked for appear one cycle later and stay until taken.
-    The core's side waits while ``locked``.
+    The core's side waits while ``locked``. Cells for a column that does not exist go nowhere; cells
+    asked of one come from the last group. Both raise ``dropped``.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ class RowBuffer(wiring.Component):
         cells = cells_layout(self.params)
         # one memory a lane, so the core can write a single column of a group
         reading, taking = Signal(), Signal()
+        past = Signal()
         lane_read = Signal(range(max(2, lanes)))
         # the array may read while cells wait for the core, so they are kept from their second cycle
         fresh = Signal()
@@ -88,9 +90,9 @@ class RowBuffer(wiring.Component):
             self.i_read.ready.eq(~self.locked & (~self.o_read.valid | self.o_read.ready)),
             reading.eq(self.i_read.valid & self.i_read.ready),
             taking.eq(self.i_write.valid & self.i_write.ready),
+            past.eq(self.i_read.payload >= self.params.columns),
             self.dropped.eq(
-                (reading & (self.i_read.payload >= self.params.columns))
-                | (taking & (self.i_write.p.column >= self.params.columns))
+                (reading & past) | (taking & (self.i_write.p.column >= self.params.columns))
             ),
         ]
         with m.If(reading):
@@ -122,7 +124,7 @@ class RowBuffer(wiring.Component):
             with m.If(self.locked):
                 m.d.comb += read.addr.eq(self.load_group)
             with m.Else():
-                m.d.comb += read.addr.eq(self.i_read.payload // lanes)
+                m.d.comb += read.addr.eq(Mux(past, self.groups - 1, self.i_read.payload // lanes))
             with m.If(fresh & (lane_read == lane)):
                 m.d.comb += self.o_read.payload.eq(data.View(cells, read.data))
         return m

@@ -75,7 +75,9 @@ class TrainConfig:
         pairs = tuple(as_tuple(f"Entry {n} of schedule", pair) for n, pair in enumerate(schedule))
         object.__setattr__(self, "schedule", pairs)
         if len(self.layers) < 2:
-            raise ValueError(f"Layers must be at least inputs and classes, not {self.layers}")
+            raise ValueError(
+                f"Layers must be at least inputs and classes, not {shown(self.layers)}"
+            )
         counts = [("Layer size", size) for size in self.layers]
         counts += [("Batch", self.batch), ("CRS period", self.crs_period)]
         for name, value in counts:

@@ -88,7 +88,7 @@ class SliceParams:
             raise ValueError(
                 "Slicing must be digits, most significant slice first (44466555), "
                 "CELL_BITSxSLICES (6x8), or cell bits joined by dashes (12-10-8), "
-                f"not {text!r}"
+                f"not {shown(text)}"
             )
         return cls(value_bits=value_bits, cell_bits=bits)
 

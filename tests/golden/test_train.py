@@ -239,6 +239,7 @@ keywords = st.fixed_dictionaries(
 
 @given(keywords)
 @example({"epochs": 2**40})
+@example({"layers": [10**300]})
 @example({"lr": 10**400})
 @example({"mode": "lazy", "lr": 2.0**-20, "batch": 2**31 - 1})
 def test_any_field_is_right_or_a_value_error(keywords):

@@ -18,7 +18,7 @@ from rich.table import Table
 from panther.sim import ROOT
 
 # what a testbench says of hardware that is wrong
-VERDICTS = ("first divergence", " must take ")
+VERDICTS = ("first divergence", " must take ", " must not wait ")
 PARTS = ("panther", "hdl", "models", "golden", "cocotb_tests", "pyproject.toml")
 
 

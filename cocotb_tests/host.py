@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cocotb_tests.analog_bridge import Memory
 from cocotb_tests.bench import PERIOD_NS, result_bits, script_bits, words
-from panther.arch.mcu import ConfigKey, InBank, Operation, OutBank, counter_names
+from panther.arch.mcu import InBank, OutBank, counter_names
 from panther.arch.params import McuParams
 
 WRITE, COMMAND, WAIT, READ, CONFIG, CELLS_WRITE, CELLS_READ, COUNTER, CYCLE = range(1, 10)
@@ -51,24 +51,12 @@ class Script:
             self.answers += len(index)
         return slice(first, self.answers)
 
-    def write(self, bank: InBank, values: NDArray[Any]) -> None:
-        """Words into XbarIn, from index 0 on."""
-        self._append(WRITE, bank, np.arange(len(values)), values)
+    def write(self, bank: InBank, values: Any, *, first: int = 0) -> None:
+        """Words into XbarIn, from index ``first`` on."""
+        self._append(WRITE, bank, first + np.arange(len(values)), values)
 
-    def entry_write(self, bank: InBank, index: int, value: int) -> None:
-        """One word into XbarIn, at any index."""
-        self._append(WRITE, bank, index, np.array([value]))
-
-    def entry_command(self, number: int) -> None:
-        """Any number as an operation."""
-        self._append(COMMAND, number)
-
-    def entry_configure(self, key: int, value: int) -> None:
-        """Any number as a configuration key."""
-        self._append(CONFIG, key, 0, np.array([value]))
-
-    def command(self, operation: Operation, row: int = 0, *, wait: bool = True) -> None:
-        """An operation; by default the script goes on when it is done."""
+    def command(self, operation: int, row: int = 0, *, wait: bool = True) -> None:
+        """An operation, or any number; by default the script goes on when it is done."""
         self._append(COMMAND, operation, row)
         if wait:
             self.wait()
@@ -77,8 +65,9 @@ class Script:
         """Until the unit is idle."""
         self._append(WAIT, 0)
 
-    def configure(self, key: ConfigKey, value: int) -> None:
-        self.entry_configure(key, value)
+    def configure(self, key: int, value: int) -> None:
+        """A configuration register, or any number."""
+        self._append(CONFIG, key, 0, np.array([value]))
 
     def read(self, bank: OutBank, count: int, first: int = 0) -> slice:
         """Words out of XbarOut, from index ``first`` on."""

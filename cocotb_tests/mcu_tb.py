@@ -154,8 +154,8 @@ class Bench:
         script.configure(ConfigKey.ROWS, params.rows + 1)
         script.configure(ConfigKey.COLUMNS, 0)
         script.configure(ConfigKey.MVM_SHIFT, params.sum_bits)
-        script.entry_configure(15, 1)
-        script.entry_command(7)
+        script.configure(15, 1)
+        script.command(7, wait=False)
         golden.rejections += 5
         # a crossbar of the greatest size has no line past its end; words read there are undefined
         greatest = 1 << INDEX_BITS
@@ -163,12 +163,12 @@ class Bench:
             script.command(Operation.READ, row)
             script.command(Operation.WRITE, row)
             for bank in (InBank.MVM, InBank.OPA_ROWS):
-                script.entry_write(bank, row, 1)
+                script.write(bank, [1], first=row)
             script.read(OutBank.MTVM, 1, first=row)
             golden.rejections += 5
         for column in {params.columns, greatest - 1} if params.columns < greatest else ():
             for bank in (InBank.MTVM, InBank.OPA_COLUMNS):
-                script.entry_write(bank, column, -1)
+                script.write(bank, [-1], first=column)
             script.read(OutBank.MVM, 1, first=column)
             script.write_cells(random_cells(params, self.rng, 1), first=column)
             script.read_cells(1, first=column)
@@ -326,7 +326,7 @@ async def what_an_operation_does_not_use_stays_reachable(dut):
         for bank in set(InBank) - set(operands):
             index, word = rng.randrange(len(golden.operands[bank])), random_words(params, rng, 1)[0]
             with during(operation, f"writing XbarIn {bank.name}"):
-                script.entry_write(bank, index, word)
+                script.write(bank, [word], first=index)
             golden.operands[bank][index] = word
         for bank in set(OutBank) - {RESULTS.get(operation)}:
             index = rng.randrange(len(golden.results[bank]))

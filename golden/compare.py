@@ -12,11 +12,21 @@ from golden.train import Progress, TrainConfig, Trainer
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Test accuracies after the last epoch, one a seed."""
+    """Test accuracies after every epoch, one curve a seed."""
 
     seeds: tuple[int, ...]
-    crossbar: tuple[float, ...]
-    floating: tuple[float, ...]
+    crossbar_curves: tuple[tuple[float, ...], ...]
+    floating_curves: tuple[tuple[float, ...], ...]
+
+    @property
+    def crossbar(self) -> tuple[float, ...]:
+        """Accuracy on crossbars after the last epoch, one a seed."""
+        return tuple(curve[-1] for curve in self.crossbar_curves)
+
+    @property
+    def floating(self) -> tuple[float, ...]:
+        """Accuracy in float64 after the last epoch, one a seed."""
+        return tuple(curve[-1] for curve in self.floating_curves)
 
     @property
     def gap(self) -> float:
@@ -56,8 +66,10 @@ def compare(
     crossbar, floating = [], []
     for done, seed in enumerate(seeds, 1):
         run = replace(config, seed=seed)
-        crossbar.append(Trainer(run, matrix_factory).fit(data)[-1])
-        floating.append(FloatTrainer(run).fit(data)[-1])
+        crossbar.append(tuple(Trainer(run, matrix_factory).fit(data)))
+        floating.append(tuple(FloatTrainer(run).fit(data)))
         if progress is not None:
             progress(done, len(seeds))
-    return Comparison(seeds=tuple(seeds), crossbar=tuple(crossbar), floating=tuple(floating))
+    return Comparison(
+        seeds=tuple(seeds), crossbar_curves=tuple(crossbar), floating_curves=tuple(floating)
+    )

@@ -60,8 +60,6 @@ class Build:
     """Folder that holds the executable, or Icarus' program."""
     tool: Tool
     waves: bool
-    fresh: bool
-    """Whether it was built just now, not found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +141,6 @@ def build(
     path = BUILD_ROOT / "sim" / f"{design.toplevel}-{simulator}-{key}"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = path / "done"
-    fresh = False
     if not done.exists():
         with FileLock(f"{path}.lock"):
             if not done.exists():
@@ -157,8 +154,7 @@ def build(
                 if simulator == "verilator":
                     _keep_runtime(design, path, tool, waves, fast)
                 done.touch()
-                fresh = True
-    return Build(design=design, simulator=simulator, path=path, tool=tool, waves=waves, fresh=fresh)
+    return Build(design=design, simulator=simulator, path=path, tool=tool, waves=waves)
 
 
 def _surroundings(tool: Tool) -> str:

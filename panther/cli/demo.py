@@ -218,12 +218,12 @@ def _report(
 
 
 def _train_on(run: "Run", console: Any) -> dict[str, Any]:
-    """Golden and float64 training to the last epoch, several seeds; accuracies in percent."""
-    from rich.progress import track
+    """Accuracy after the RTL's examples, and after every epoch of golden and float64 training."""
+    from rich.progress import Progress
 
+    from golden.compare import compare
     from golden.data import digits
     from golden.fast import FastMatrix
-    from golden.float_sgd import FloatTrainer
     from golden.train import Trainer, epoch_order
 
     data = digits(run.config().formats)
@@ -233,13 +233,16 @@ def _train_on(run: "Run", console: Any) -> dict[str, Any]:
         chosen = epoch_order(run.config(), example // count, count)[example % count]
         short.step(data.train_x[chosen], int(data.train_y[chosen]))
     after = short.evaluate(data.test_x, data.test_y)
-    golden, floating = [], []
-    seeds = [run.seed + n for n in range(SEEDS)]
-    for seed in track(
-        seeds, f"golden and float64 SGD to {EPOCHS} epochs", console=console,
-        disable=not console.is_terminal,
-    ):  # fmt: skip
-        config = replace(run, seed=seed).config(epochs=EPOCHS)
-        golden.append(Trainer(config, FastMatrix).fit(data))
-        floating.append(FloatTrainer(config).fit(data))
-    return {"after_rtl": after, "examples": run.examples, "golden": golden, "float64": floating}
+    seeds = range(run.seed, run.seed + SEEDS)
+    with Progress(console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(f"golden and float64 SGD to {EPOCHS} epochs", total=SEEDS)
+        curves = compare(
+            run.config(epochs=EPOCHS), data, seeds,
+            progress=lambda done, _: bars.update(task, completed=done),
+        )  # fmt: skip
+    return {
+        "after_rtl": after,
+        "examples": run.examples,
+        "golden": curves.crossbar_curves,
+        "float64": curves.floating_curves,
+    }

@@ -14,11 +14,10 @@ Crossbars of more than 128 lines have blocks of 256 words, and a core at most fo
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from panther.arch.mcu import LANES as LANES
 from panther.arch.mcu import InBank, OutBank, counter_names
 from panther.arch.params import McuParams, check_range, check_type
 
-LANES = 4
-"""Words a vector instruction handles per cycle; also the words of a memory group."""
 LOOP_DEPTH = 4
 """Hardware loops that may be nested."""
 SCALARS = 32
@@ -48,6 +47,8 @@ class CoreParams:
     """Words of the instruction memory, 64 bits and a parity bit each."""
     memory_words: int = 32768
     """Words of 16 bits the core can address: the 64 KiB of its tile."""
+    memory_cycles: int = 2
+    """From the cycle in which the memory takes a load to that of its answer."""
 
     def __post_init__(self) -> None:
         check_type("MCU", self.mcu, McuParams)
@@ -55,6 +56,7 @@ class CoreParams:
         check_range("Registers", self.registers, LANES, (1 << ADDRESS_BITS) - GENERAL_BASE)
         check_range("Instructions", self.instructions, 2, 1 << ADDRESS_BITS)
         check_range("Memory words", self.memory_words, LANES, 1 << 15)
+        check_range("Memory cycles", self.memory_cycles, 1, 16)
         for name, value in (("Registers", self.registers), ("Memory words", self.memory_words)):
             if value % LANES:
                 raise ValueError(f"{name} must be a multiple of {LANES}, not {value}")

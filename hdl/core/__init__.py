@@ -1,0 +1,1 @@
+"""The core around the matrix compute units: registers, vector unit, control."""

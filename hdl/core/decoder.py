@@ -1,0 +1,104 @@
+"""Decoder: an instruction word as its fields, straight from the instruction table."""
+
+from amaranth import C, Module, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from panther.arch.isa import (
+    CORE_INSTRUCTIONS,
+    FUNCTION_BITS,
+    INSTRUCTION_BITS,
+    VECTOR_FUNCTION_BITS,
+    Instruction,
+    Unit,
+)
+
+NUMBER = {name: number for number, name in enumerate(CORE_INSTRUCTIONS)}
+"""Every instruction's place in the table."""
+
+
+def decoded_layout() -> data.StructLayout:
+    """Fields by name, as wide as the widest of the name; fields an instruction lacks are 0.
+
+    ``number`` is the instruction's place in the table, ``function`` its function bits, ``unit_*``
+    say who carries it out, ``lane`` what the lanes of the vector unit do, ``has_*`` whether there
+    is such a field.
+    """
+    shapes = {
+        "number": unsigned(len(NUMBER).bit_length()),
+        "function": unsigned(FUNCTION_BITS),
+        "lane": unsigned(VECTOR_FUNCTION_BITS),
+    }
+    for unit in Unit:
+        shapes[f"unit_{unit.name.lower()}"] = unsigned(1)
+    for item in CORE_INSTRUCTIONS.values():
+        for part in item.fields:
+            old = shapes.get(part.name, unsigned(1))
+            make = signed if part.signed or old.signed else unsigned
+            shapes[part.name] = make(max(old.width, part.bits))
+            shapes[f"has_{part.name}"] = unsigned(1)
+    return data.StructLayout(shapes)
+
+
+def _pattern(item: Instruction) -> str:
+    fixed, value = item.fixed_bits, item.pattern
+    return "".join(
+        str(value >> bit & 1) if fixed >> bit & 1 else "-"
+        for bit in reversed(range(INSTRUCTION_BITS))
+    )
+
+
+class Decoder(wiring.Component):
+    """Combinational. A word is legal if its opcode and function are, its reserved bits are 0 and
+    every field is in its range.
+
+    Members
+    -------
+    word : In(64)
+        The instruction.
+    legal : Out(1)
+        It is one that a core carries out.
+    decoded : Out(decoded_layout())
+        Its fields; all 0 if it is none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "word": In(unsigned(INSTRUCTION_BITS)),
+                "legal": Out(1),
+                "decoded": Out(decoded_layout()),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        decoded = self.decoded
+        with m.Switch(self.word):
+            for name, item in CORE_INSTRUCTIONS.items():
+                with m.Case(_pattern(item)):
+                    in_range = C(1)
+                    m.d.comb += [
+                        decoded.number.eq(NUMBER[name]),
+                        decoded.function.eq(item.function or 0),
+                        decoded[f"unit_{item.unit.name.lower()}"].eq(1),
+                    ]
+                    if item.lane is not None:
+                        m.d.comb += decoded.lane.eq(item.lane)
+                    for part in item.fields:
+                        bits = self.word[part.lsb : part.lsb + part.bits]
+                        value = Signal(
+                            signed(part.bits) if part.signed else unsigned(part.bits),
+                            name=f"{name.replace('.', '_')}_{part.name}",
+                        )
+                        m.d.comb += [
+                            value.eq(bits),
+                            decoded[part.name].eq(value),
+                            decoded[f"has_{part.name}"].eq(1),
+                        ]
+                        if part.low is not None:
+                            in_range &= value >= part.low
+                        if part.high is not None:
+                            in_range &= value <= part.high
+                    m.d.comb += self.legal.eq(in_range)
+        return m

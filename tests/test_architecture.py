@@ -16,6 +16,7 @@ ARCH = frozenset({"panther.arch"})
 MAY_IMPORT = {
     "panther/__init__.py": frozenset[str](),
     "panther/arch": frozenset[str](),
+    "panther/asm": ARCH,
     "panther/tools.py": ARCH | {"find_libpython"},
     "panther/sim.py": ARCH | {"panther.tools", "cocotb_tools", "filelock"},
     "panther/cli": ANYTHING,

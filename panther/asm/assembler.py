@@ -500,8 +500,10 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _reason(path: Path, error: OSError | ValueError) -> str:
-    return f"{path} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+def _reason(subject: object, error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"{subject} cannot be read: {error.strerror}"
+    return str(error)
 
 
 def assemble_text(
@@ -552,7 +554,7 @@ def assemble_file(
     try:
         data, identity = assembler.load(Path(path))
     except (OSError, ValueError) as error:
-        message = _reason(Path(path), error)
+        message = _reason("Program", error)
         raise AssemblyError([Diagnostic(file=str(path), message=message)]) from error
     return assembler.program(
         lambda: assembler.read(str(path), data, Path(path).parent, (identity,))

@@ -37,8 +37,18 @@ def instruction_text(word: int, params: CoreParams, labels: Mapping[int, str] | 
     return f"{item.mnemonic} {', '.join(texts)}".rstrip()
 
 
-def disassemble(words: Sequence[int], params: CoreParams) -> str:
-    """A program as text, with a label wherever something jumps to."""
+def disassemble(words: Sequence[int], params: CoreParams, *, addresses: bool = False) -> str:
+    """A program as text, with a label wherever something jumps to.
+
+    Parameters
+    ----------
+    words : Sequence[int]
+        The program, from address 0 on.
+    params : CoreParams
+        The core whose names are used.
+    addresses : bool
+        Whether every line ends in a comment with the word's address and bits.
+    """
     targets = set()
     for word in words:
         found = decode(word)
@@ -50,7 +60,10 @@ def disassemble(words: Sequence[int], params: CoreParams) -> str:
     for address, word in enumerate(words):
         if address in labels:
             text.append(f"{labels[address]}:")
-        text.append(f"    {instruction_text(word, params, labels)}")
+        line = f"    {instruction_text(word, params, labels)}"
+        if addresses:
+            line = f"{line:43} ; {address:4} {word:0{INSTRUCTION_BITS // 4}x}"
+        text.append(line)
     if len(words) in labels:
         text.append(f"{labels[len(words)]}:")
     return "".join(f"{line}\n" for line in text)

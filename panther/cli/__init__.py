@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
+from panther.cli.asm import asm
 from panther.cli.demo import demo
+from panther.cli.disasm import disasm
 from panther.cli.doctor import doctor
 from panther.cli.errors import UserError
 from panther.cli.presets import presets
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (demo, doctor, presets, regress, verilog)
+COMMANDS = (asm, demo, disasm, doctor, presets, regress, verilog)
 for command in COMMANDS:
     app.command()(command)
 

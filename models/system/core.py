@@ -1,0 +1,549 @@
+"""A core at transaction level: the same bits in the same cycles as ``hdl/core``."""
+
+from collections.abc import Container, Sequence
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from models.analog.array import Array
+from models.system import fetch as fetching
+from models.system import instruction_memory, load_store, mcu, register_file, scalar_unit, vfu
+from models.system.instruction_memory import Column, Do, InstructionMemory, Source
+from models.system.memory import Memory, make_memory, words_of
+from models.system.trace import Event, Trace, larger, make_trace, record, stream
+from panther.arch.core import (
+    ADDRESS_BITS,
+    CSR_COUNTERS,
+    CSR_COUNTERS_STRIDE,
+    LANES,
+    READERS,
+    WATCHDOG_DEFAULT,
+    CoreParams,
+    Csr,
+    Fault,
+    csr_names,
+)
+from panther.arch.isa import Function
+from panther.arch.mcu import InBank, Operation, OutBank
+from panther.arch.params import check_range
+
+
+class Status(Enum):
+    """What a core does."""
+
+    HALTED = "halted"
+    RUNNING = "running"
+    FAULTED = "faulted"
+
+
+class _Outcome(IntEnum):
+    """Why the compiled loop came back."""
+
+    LIMIT = 0
+    HALTED = 1
+    FAULTED = 2
+    OPERATED = 3
+    """An operation Python has to start, or one that was waited for."""
+    TRACE_FULL = 4
+
+
+class _State(IntEnum):
+    """Registers of the core itself."""
+
+    CYCLE = 0
+    """In which the next instruction is decoded, or in which the core stopped."""
+    RETIRED = 1
+    FAULT = 2
+    FAULT_PC = 3
+    WATCHDOG = 4
+
+
+class _Machine(NamedTuple):
+    """Every unit of a core."""
+
+    code: InstructionMemory
+    fetch: fetching.Fetch
+    scalars: scalar_unit.ScalarUnit
+    registers: register_file.RegisterFile
+    vector_unit: vfu.Vfu
+    mcus: mcu.Mcus
+    port: load_store.LoadStore
+    trace: Trace
+    state: NDArray[np.int64]
+    issued: NDArray[np.int64]
+    """Operations each unit was given since the start."""
+    outside: NDArray[np.int64]
+    """Operations of each unit that Python has to start."""
+
+
+_ROOM = 4096
+"""Rows of a trace that no single instruction fills."""
+_FOREVER = (1 << 62) - 1
+_SLICE = 1 << 22
+"""Instructions after which the compiled loop lets Python see to an interrupt."""
+_DIVIDE_CYCLES = 18
+_OPERATIONS = 4
+_IN_BANKS, _OUT_BANKS = len(InBank), len(OutBank)
+_MASK32 = 0xFFFFFFFF
+
+
+@njit(cache=True)
+def _operate(machine, operations, now):  # type: ignore[no-untyped-def]
+    """Give every unit its operations in cycle ``now``; whether one of them is Python's."""
+    outside = False
+    for m in range(machine.issued.shape[0]):
+        bits = operations >> (_OPERATIONS * m) & 15
+        if bits:
+            for operation in range(_OPERATIONS):
+                machine.issued[m] += bits >> operation & 1
+            if machine.mcus.compiled[m]:
+                mcu.start(machine.mcus, m, bits, now)
+                _record_operations(machine.mcus, machine.trace, m, bits, now)
+            else:
+                machine.outside[m] = bits
+                outside = True
+    return outside
+
+
+@njit(cache=True)
+def _record_operations(mcus, trace, m, bits, now):  # type: ignore[no-untyped-def]
+    """Record operations just started: each is handed over when the one before is done."""
+    if trace.rows.shape[0]:
+        handed = now + 1
+        for operation in range(_OPERATIONS):
+            if bits >> operation & 1:
+                if operation == Operation.CRS:
+                    done = mcus.free[m]
+                elif operation == Operation.OPA:
+                    done = mcus.in_free[m, InBank.OPA_ROWS]
+                else:  # MVM and MTVM have the numbers of their banks
+                    done = mcus.in_free[m, operation]
+                record(trace, Event.OPERATION, now, m, operation, handed, done)
+                handed = done
+
+
+@njit(cache=True)
+def _read_csr(machine, key, now):  # type: ignore[no-untyped-def]
+    if key >= CSR_COUNTERS:
+        m, n = divmod(key - CSR_COUNTERS, CSR_COUNTERS_STRIDE)
+        return np.int64(mcu.counter(machine.mcus, m, n))
+    if key == Csr.ROUNDING:
+        return np.int64(machine.vector_unit.rounding[0])
+    if key == Csr.SEED:
+        return np.int64(machine.vector_unit.seed[0])
+    if key == Csr.WATCHDOG:
+        return machine.state[_State.WATCHDOG]
+    if key == Csr.CYCLE:
+        return np.int64(now)
+    if key == Csr.RETIRED:
+        return machine.state[_State.RETIRED]
+    return np.int64(machine.vector_unit.saturated[0])
+
+
+@njit(cache=True)
+def _write_csr(machine, key, value):  # type: ignore[no-untyped-def]
+    if key == Csr.ROUNDING:
+        machine.vector_unit.rounding[0] = value
+    elif key == Csr.SEED:
+        machine.vector_unit.seed[0] = value
+    elif key == Csr.WATCHDOG:
+        machine.state[_State.WATCHDOG] = value
+    else:
+        machine.vector_unit.saturated[0] = value
+
+
+@njit(cache=True)
+def _free(machine, row, now):  # type: ignore[no-untyped-def]
+    """The cycle, ``now`` at the earliest, in which no matrix unit keeps an instruction waiting."""
+    mcus = machine.mcus
+    bank = row[Column.XBAR_IN]
+    if bank >= 0:
+        now = max(now, mcus.in_free[bank // _IN_BANKS, bank % _IN_BANKS])
+    bank = row[Column.XBAR_OUT_A]
+    if bank >= 0:
+        now = max(now, mcus.out_free[bank // _OUT_BANKS, bank % _OUT_BANKS])
+    bank = row[Column.XBAR_OUT_B]
+    if bank >= 0:
+        now = max(now, mcus.out_free[bank // _OUT_BANKS, bank % _OUT_BANKS])
+    units = row[Column.UNITS]
+    if units:
+        for m in range(mcus.free.shape[0]):
+            if units >> m & 1:
+                now = max(now, mcus.free[m])
+    return now
+
+
+@njit(cache=True)
+def _vector(machine, row, scalar, now):  # type: ignore[no-untyped-def]
+    """Carry out a vector instruction whose group 0 is read in cycle ``now``; its last cycle."""
+    words = machine.registers.words
+    length = row[Column.LENGTH]
+    do = row[Column.DO]
+    function = row[Column.FUNCTION]
+    d = row[Column.D]
+    step = _DIVIDE_CYCLES if do == Do.VECTOR and function == Function.DIV else 1
+    first = now + step + 1
+    last = first + ((length + LANES - 1) // LANES - 1) * step
+    if do == Do.FILL:
+        words[d : d + length] = row[Column.VALUE]
+    else:
+        a = words[row[Column.A] : row[Column.A] + length]
+        if do == Do.REDUCE:
+            value = np.int64(vfu.reduce(function, a))
+            scalar_unit.write(machine.scalars, d, value, machine.trace, last)
+            return last
+        b = words[row[Column.B] : row[Column.B] + length]
+        vector = row[Column.SOURCE] == Source.VECTOR
+        shift = row[Column.SHIFT]
+        out = words[d : d + length]
+        vfu.compute(machine.vector_unit, function, a, b, vector, scalar, shift, out)
+    register_file.record_vector(machine.registers, d, length, machine.trace, first, step)
+    return last
+
+
+@njit(cache=True)
+def _memory_fault(row, first, size):  # type: ignore[no-untyped-def]
+    """The fault of a transfer whose first word is ``first``."""
+    do = row[Column.DO]
+    stride = row[Column.STRIDE]
+    rows = row[Column.ROWS]
+    if first < 0 or first + (rows - 1) * stride + row[Column.LENGTH] > size:
+        return np.int64(Fault.MEMORY)
+    synchronised = do == Do.RELEASE or (do == Do.LOAD) == (row[Column.FLAG] != 0)
+    if synchronised and (first % LANES or (rows > 1 and stride % LANES)):
+        return np.int64(Fault.ALIGNMENT)
+    return np.int64(Fault.NONE)
+
+
+@njit(cache=True)
+def _stop(machine, fault, cycle):  # type: ignore[no-untyped-def]
+    machine.state[_State.FAULT] = fault
+    machine.state[_State.FAULT_PC] = machine.fetch.pc[0]
+    machine.state[_State.CYCLE] = cycle
+    return _Outcome.FAULTED
+
+
+@njit(cache=True)
+def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyped-def]
+    """Carry out instructions until there is something for Python to do."""
+    state = machine.state
+    fetch = machine.fetch
+    values = machine.scalars.values
+    trace = machine.trace
+    rows = machine.code.rows
+    memory_words = machine.port.memory.groups.shape[0] * LANES
+    while True:
+        cycle = state[_State.CYCLE]
+        if cycle >= until_cycle or state[_State.RETIRED] >= until_retired:
+            return _Outcome.LIMIT
+        if trace.rows.shape[0] and trace.rows.shape[0] - trace.used[0] < _ROOM:
+            return _Outcome.TRACE_FULL
+        pc = fetch.pc[0]
+        if pc >= rows.shape[0]:
+            return _stop(machine, Fault.PC, cycle)
+        row = rows[pc]
+        first = cycle + 1
+        fault = row[Column.FAULT]
+        if fault:
+            return _stop(machine, fault, cycle if fault <= Fault.ILLEGAL else first)
+
+        # checks
+        do = row[Column.DO]
+        function = row[Column.FUNCTION]
+        a = values[row[Column.SA]]
+        value = row[Column.VALUE]
+        if row[Column.SOURCE] == Source.SCALAR:
+            value = values[row[Column.SB]]
+        if Do.LOAD <= do <= Do.RELEASE:
+            value += a
+            fault = _memory_fault(row, value, memory_words)
+        elif do == Do.LOOP:
+            if value > 0 and not fetching.enter(fetch, pc + 1, row[Column.TARGET], value):
+                fault = np.int64(Fault.LOOP_DEPTH)
+        elif do == Do.VECTOR and function == Function.DIV and value == 0:
+            fault = np.int64(Fault.DIVISION)
+        if fault:
+            return _stop(machine, fault, first)
+
+        # waits
+        now = _free(machine, row, first) if row[Column.WAITS] else first
+        patience = state[_State.WATCHDOG] - (now - first)
+        if patience < 0:
+            return _stop(machine, Fault.WATCHDOG, now + patience)
+
+        # does
+        done = now
+        following = pc + 1
+        jumps = False
+        outcome = -1
+        if Do.VECTOR <= do <= Do.REDUCE:
+            done = _vector(machine, row, value, now)
+        elif do == Do.SCALAR:
+            result = scalar_unit.compute(function, a, value)
+            scalar_unit.write(machine.scalars, row[Column.D], result, trace, now)
+        elif do == Do.SET:
+            scalar_unit.write(machine.scalars, row[Column.D], value, trace, now)
+        elif do == Do.BRANCH:
+            if scalar_unit.holds(function, a, value):
+                jumps = True
+        elif do == Do.JUMP:
+            jumps = True
+        elif do == Do.LOOP:
+            if value <= 0:
+                following = row[Column.TARGET]
+        elif do == Do.LOAD:
+            done = load_store.load(
+                machine.port, machine.registers, row[Column.D], value, row[Column.LENGTH],
+                row[Column.ROWS], row[Column.STRIDE], row[Column.FLAG], patience, trace, now + 1,
+            )  # fmt: skip
+        elif do == Do.STORE:
+            done = load_store.store(
+                machine.port, machine.registers, row[Column.A], value, row[Column.LENGTH],
+                row[Column.FLAG], row[Column.READERS], patience, trace, now + 2,
+            )  # fmt: skip
+        elif do == Do.RELEASE:
+            done = load_store.release(
+                machine.port, value, row[Column.LENGTH], patience, trace, now + 1
+            )
+        elif do == Do.OPERATE:
+            if _operate(machine, value, now):
+                outcome = _Outcome.OPERATED
+            for m in range(targets.shape[0]):
+                if machine.issued[m] >= targets[m]:
+                    outcome = _Outcome.OPERATED
+        elif do == Do.CONFIGURE:
+            if not mcu.configure(machine.mcus, row[Column.A], row[Column.KEY], value):
+                return _stop(machine, Fault.CONFIG, now)
+        elif do == Do.READ_CSR:
+            result = _read_csr(machine, row[Column.KEY], now)
+            scalar_unit.write(machine.scalars, row[Column.D], result, trace, now)
+        elif do == Do.WRITE_CSR:
+            _write_csr(machine, row[Column.KEY], value)
+        elif do == Do.HALT:
+            outcome = _Outcome.HALTED
+        if done < 0:
+            return _stop(machine, Fault.WATCHDOG, ~done)
+
+        # retires
+        record(trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
+        state[_State.RETIRED] += 1
+        if outcome == _Outcome.HALTED:
+            state[_State.CYCLE] = done
+            return outcome
+        state[_State.CYCLE] = done + 1
+        if jumps:
+            fetching.jump(fetch, row[Column.TARGET])
+        else:
+            fetching.go_on(fetch, following)
+        if outcome >= 0:
+            return outcome
+
+
+class Core:
+    """One core with its memory.
+
+    Uninitialised registers and words of the memory are 0, and all of the memory is free. A word
+    that nobody is going to store, or a group that nobody is going to take, lets an instruction wait
+    until the watchdog stops it, for nobody else works on this memory.
+
+    Parameters
+    ----------
+    params
+        The core.
+    arrays
+        The analog arrays of each matrix unit.
+    number
+        Which reader of the memory it is.
+    memory
+        The memory at its port; a new one if left out.
+    trace
+        Whether events are recorded.
+    """
+
+    def __init__(
+        self,
+        params: CoreParams,
+        arrays: Sequence[Array],
+        *,
+        number: int = 0,
+        memory: Memory | None = None,
+        trace: bool = False,
+    ) -> None:
+        check_range("Number of the core", number, 0, READERS - 2)
+        if len(arrays) != params.mcus:
+            raise ValueError(f"Arrays must be {params.mcus}, one for each MCU, not {len(arrays)}")
+        self.params = params
+        self.arrays = tuple(arrays)
+        self.memory = make_memory(params.memory_words) if memory is None else memory
+        """Words, valid bits and readers, to read and write."""
+        self.status = Status.HALTED
+        registers = register_file.make_register_file()
+        mcus = mcu.make_mcus(params, self.arrays)
+        self._machine = _Machine(
+            code=instruction_memory.load(params, np.zeros(0, np.uint64)),
+            fetch=fetching.make_fetch(),
+            scalars=scalar_unit.make_scalar_unit(),
+            registers=registers,
+            vector_unit=vfu.make_vfu(),
+            mcus=mcus._replace(
+                xbar_in=register_file.xbar_in(registers, params),
+                xbar_out=register_file.xbar_out(registers, params),
+            ),
+            port=load_store.make_load_store(params, self.memory, number),
+            trace=make_trace(_ROOM if trace else 0),
+            state=np.zeros(len(_State), np.int64),
+            issued=np.zeros(params.mcus, np.int64),
+            outside=np.zeros(params.mcus, np.int64),
+        )
+        self._machine.state[_State.WATCHDOG] = WATCHDOG_DEFAULT
+
+    # ---- what a host does
+
+    def load(self, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
+        """Load a program from address 0 on; the rest of the instruction memory is illegal."""
+        code = instruction_memory.load(self.params, np.asarray(words, np.uint64), bad_parity)
+        self._machine = self._machine._replace(code=code)
+
+    def load_memory(self, address: int, words: ArrayLike) -> None:
+        """Store words plainly: their groups become valid, without readers."""
+        values = np.asarray(words, np.int16)
+        check_range("Address", address, 0, self.params.memory_words - values.size)
+        self.memory_words[address : address + values.size] = values
+        groups = slice(address // LANES, (address + values.size + LANES - 1) // LANES)
+        self.memory.valid[groups] = True
+        self.memory.readers[groups] = 0
+
+    def start(self, pc: int = 0) -> None:
+        """Begin at ``pc`` with cycle 0: matrix units idle, no loop, nothing retired.
+
+        All registers stay as they are.
+        """
+        check_range("Address", pc, 0, (1 << ADDRESS_BITS) - 1)
+        machine = self._machine
+        watchdog = machine.state[_State.WATCHDOG]
+        machine.state[:] = 0
+        machine.state[_State.WATCHDOG] = watchdog
+        machine.fetch.pc[0] = pc
+        machine.fetch.depth[0] = 0
+        machine.issued[:] = 0
+        for cycles in (machine.mcus.in_free, machine.mcus.out_free, machine.mcus.free):
+            cycles[:] = 0
+        self.status = Status.RUNNING
+
+    def run(
+        self,
+        *,
+        limit_cycles: int | None = None,
+        limit_instructions: int | None = None,
+        until_operation: tuple[int, int] | None = None,
+    ) -> Status:
+        """Carry out whole instructions, if the core runs, until it stops or one of the limits.
+
+        Parameters
+        ----------
+        limit_cycles
+            Go on while the next instruction begins before this cycle.
+        limit_instructions
+            Go on while fewer instructions than this have retired since the start.
+        until_operation
+            Matrix unit m and k: go on until the instruction is done that gives unit m its k-th
+            operation since the start.
+        """
+        until_cycle = _FOREVER if limit_cycles is None else limit_cycles
+        until_retired = _FOREVER if limit_instructions is None else limit_instructions
+        machine = self._machine
+        targets = np.full(self.params.mcus, _FOREVER)
+        if until_operation is not None:
+            check_range("MCU", until_operation[0], 0, self.params.mcus - 1)
+            targets[until_operation[0]] = until_operation[1]
+        while self.status is Status.RUNNING and not (machine.issued >= targets).any():
+            retired = min(until_retired, self.retired + _SLICE)
+            outcome = _run(machine, until_cycle, retired, targets)
+            if outcome == _Outcome.HALTED:
+                self.status = Status.HALTED
+            elif outcome == _Outcome.FAULTED:
+                self.status = Status.FAULTED
+            elif outcome == _Outcome.OPERATED:
+                self._start_outside()
+            elif outcome == _Outcome.TRACE_FULL:
+                machine = machine._replace(trace=larger(machine.trace, _ROOM))
+                self._machine = machine
+            elif self.cycle >= until_cycle or self.retired >= until_retired:
+                break
+        return self.status
+
+    def _start_outside(self) -> None:
+        machine = self._machine
+        issued = self.cycle - 1  # mcu and crs retire in the cycle in which they set off
+        for m in np.flatnonzero(machine.outside):
+            bits = machine.outside[m]
+            mcu.start_external(machine.mcus, m, bits, issued, self.arrays[m])
+            _record_operations(machine.mcus, machine.trace, m, bits, issued)
+        machine.outside[:] = 0
+
+    # ---- what can be seen
+
+    @property
+    def cycle(self) -> int:
+        """The cycle in which the next instruction begins, or in which the core stopped."""
+        return int(self._machine.state[_State.CYCLE])
+
+    @property
+    def retired(self) -> int:
+        """Instructions retired since the start."""
+        return int(self._machine.state[_State.RETIRED])
+
+    @property
+    def pc(self) -> int:
+        """Address of the next instruction, or of the one that stopped the core."""
+        return int(self._machine.fetch.pc[0])
+
+    @property
+    def fault(self) -> Fault:
+        """Why the core stopped, if it did."""
+        return Fault(int(self._machine.state[_State.FAULT]))
+
+    @property
+    def scalars(self) -> NDArray[np.int64]:
+        """The scalar registers, signed."""
+        return self._machine.scalars.values.copy()
+
+    @property
+    def registers(self) -> NDArray[np.int16]:
+        """The register file by address, to read and write."""
+        return self._machine.registers.words
+
+    @property
+    def memory_words(self) -> NDArray[np.int16]:
+        """The memory's words, to read and write; their groups' state stays."""
+        return words_of(self.memory)
+
+    def xbar_out(self, m: int, bank: OutBank) -> NDArray[np.int16]:
+        """Results of a matrix unit."""
+        first = self.params.xbar_out(m, bank)
+        return self.registers[first : first + self.params.out_lines(bank)].copy()
+
+    def cells(self, m: int) -> NDArray[np.int16]:
+        """Cells of a matrix unit, shape (slices, rows, columns)."""
+        return self.arrays[m].cells
+
+    def csr(self, key: int) -> int:
+        """A control register, as ``csrr`` would read it, but unsigned."""
+        if key not in csr_names(self.params).values():
+            raise ValueError(f"Control register must exist, not {key}")
+        return int(_read_csr(self._machine, key, self.cycle)) & _MASK32
+
+    def issued(self, m: int) -> int:
+        """Operations a matrix unit was given since the start."""
+        return int(self._machine.issued[m])
+
+    def events(self, event: Event) -> NDArray[np.int64]:
+        """What was recorded of a stream, a row each, in the order of their cycles."""
+        return stream(self._machine.trace, event)
+
+    def forget_events(self) -> None:
+        """Empty the trace."""
+        self._machine.trace.used[0] = 0

@@ -1,0 +1,73 @@
+"""The scalar registers, and what is computed of them: 32 bits, wrapping."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.system.trace import Event, record
+from panther.arch.core import SCALARS
+from panther.arch.isa import Condition, ScalarFunction
+
+
+class ScalarUnit(NamedTuple):
+    """32 registers; number 0 reads 0. Results are written in the cycle they are computed."""
+
+    values: NDArray[np.int64]
+    """As signed numbers of 32 bits."""
+
+
+def make_scalar_unit() -> ScalarUnit:
+    """All registers 0."""
+    return ScalarUnit(np.zeros(SCALARS, np.int64))
+
+
+@njit(cache=True)
+def wrapped(value):  # type: ignore[no-untyped-def]
+    """The low 32 bits as a signed number."""
+    return np.int64(np.int32(value))
+
+
+@njit(cache=True)
+def write(unit, register, value, trace, now):  # type: ignore[no-untyped-def]
+    """Write the low 32 bits in cycle ``now``."""
+    if register:
+        unit.values[register] = wrapped(value)
+        record(trace, Event.SCALAR, now, register, value & 0xFFFFFFFF)
+
+
+@njit(cache=True)
+def compute(function, a, b):  # type: ignore[no-untyped-def]
+    """What the function gives, not yet wrapped."""
+    if function == ScalarFunction.ADD:
+        return a + b
+    if function == ScalarFunction.SUB:
+        return a - b
+    if function == ScalarFunction.MUL:
+        return a * b
+    if function == ScalarFunction.AND:
+        return a & b
+    if function == ScalarFunction.OR:
+        return a | b
+    if function == ScalarFunction.XOR:
+        return a ^ b
+    if function == ScalarFunction.SHL:
+        return a << (b & 31)
+    if function == ScalarFunction.SHR:
+        return (a & 0xFFFFFFFF) >> (b & 31)
+    if function == ScalarFunction.SRA:
+        return a >> (b & 31)
+    return np.int64(a < b)  # SLT
+
+
+@njit(cache=True)
+def holds(condition, a, b):  # type: ignore[no-untyped-def]
+    """Whether a branch is taken."""
+    if condition == Condition.EQ:
+        return a == b
+    if condition == Condition.NE:
+        return a != b
+    if condition == Condition.LT:
+        return a < b
+    return a >= b  # GE

@@ -263,6 +263,7 @@ _END = Field(
     name="end", lsb=41, bits=ADDRESS_BITS, kind=Kind.TARGET,
     meaning="address behind the last instruction of the body",
 )  # fmt: skip
+_TIMES = Field(name="sb", lsb=15, bits=5, kind=Kind.SCALAR, meaning="times the body is run")
 _COUNT = Field(name="count", lsb=0, bits=24, meaning="times the body is run")
 _BASE = Field(name="base", lsb=27, bits=5, kind=Kind.SCALAR, meaning="register with an address")
 _OFFSET = Field(name="offset", lsb=15, bits=12, signed=True, meaning="words added to it")
@@ -313,7 +314,7 @@ _add("loop", 5, fields=(_COUNT, _END), unit=Unit.CONTROL,
      meaning="runs the instructions up to end count times; not at all if count is 0",
      note="Going back costs no cycle. Four loops may be nested and may end at one address.",
      cycles=_SIMPLE, example="loop 16, end")  # fmt: skip
-_add("loops", 6, fields=(_SB, _END), unit=Unit.CONTROL,
+_add("loops", 6, fields=(_TIMES, _END), unit=Unit.CONTROL,
      meaning="as loop, sb times; not at all if sb is not positive",
      reads="sb", cycles=_SIMPLE, example="loops s3, end")  # fmt: skip
 _add("csr", 7,
@@ -375,7 +376,7 @@ _NOTE: dict[Function, str] = {
     Function.MUL: "Rounds to nearest, ties up, or stochastically (csr rounding).",
     Function.SHR: "Rounds to nearest, ties up, or stochastically (csr rounding).",
     Function.DIV: "Rounds to nearest, ties away from zero.",
-    Function.MAX: "With 0 it is the ReLU.",
+    Function.MAX: "The ReLU is vi.max with 0.",
     Function.CGT: "All ones are a mask: v.and with it keeps a word or clears it.",
     Function.CEQ: "All ones are a mask: v.and with it keeps a word or clears it.",
     Function.SATG: "The gradient a of a logit that is saturated outward is dropped.",
@@ -410,7 +411,8 @@ def _vector(
         _add(f"{prefix}.{name}", opcode, code, fields=operands, unit=Unit.VECTOR, lane=function,
              meaning=f"d[i] = {_LANE[function].format(b=b)}",
              note=" ".join(filter(None, (_NOTE.get(function, ""), note))),
-             reads="a" if source is None else f"a, {source.name}", writes="d",
+             reads=", ".join(item.name for item in operands[1:] if item.kind is not Kind.NUMBER),
+             writes="d",
              cycles=_DIVIDE if function is Function.DIV else _VECTOR,
              example=f"{prefix}.{name} "
              + ", ".join(written[item.name] for item in operands))  # fmt: skip
@@ -476,7 +478,8 @@ _add("mcu", 32,
      "this order",
      note="Goes on at once; whoever touches a bank in use waits. XbarIn is preserved.",
      reads="XbarIn, cells", writes="XbarOut, cells",
-     cycles=Cycles(fixed=2, waits="the named units"), example="mcu m0:mvm, m1:mtvm+opa")  # fmt: skip
+     cycles=Cycles(fixed=2, waits="the named units"),
+     example="mcu m0:mvm, m1:mtvm+opa")  # fmt: skip
 _add("crs", 33,
      fields=(Field(name="mcus", lsb=0, bits=MAX_MCUS, low=1, kind=Kind.MCUS,
                    meaning="bit m names matrix unit m"),),

@@ -9,25 +9,33 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from models.analog.array import Array
+from models.system import (
+    control_status,
+    instruction_memory,
+    load_store,
+    mcu,
+    mcu_issue,
+    register_file,
+    scalar_unit,
+    vfu,
+)
 from models.system import fetch as fetching
-from models.system import instruction_memory, load_store, mcu, register_file, scalar_unit, vfu
+from models.system.control_status import ControlStatus, Register
 from models.system.instruction_memory import Column, Do, InstructionMemory, Source
+from models.system.mcu_issue import McuIssue
 from models.system.memory import Memory, make_memory, words_of
 from models.system.trace import Event, Trace, larger, make_trace, record, stream
+from models.system.vector_sequence import carry_out
 from panther.arch.core import (
     ADDRESS_BITS,
-    CSR_COUNTERS,
-    CSR_COUNTERS_STRIDE,
     LANES,
     READERS,
-    WATCHDOG_DEFAULT,
     CoreParams,
-    Csr,
     Fault,
     csr_names,
 )
 from panther.arch.isa import Function
-from panther.arch.mcu import InBank, Operation, OutBank
+from panther.arch.mcu import OutBank
 from panther.arch.params import check_range
 
 
@@ -50,17 +58,6 @@ class _Outcome(IntEnum):
     TRACE_FULL = 4
 
 
-class _State(IntEnum):
-    """Registers of the core itself."""
-
-    CYCLE = 0
-    """In which the next instruction is decoded, or in which the core stopped."""
-    RETIRED = 1
-    FAULT = 2
-    FAULT_PC = 3
-    WATCHDOG = 4
-
-
 class _Machine(NamedTuple):
     """Every unit of a core."""
 
@@ -72,11 +69,8 @@ class _Machine(NamedTuple):
     mcus: mcu.Mcus
     port: load_store.LoadStore
     trace: Trace
-    state: NDArray[np.int64]
-    issued: NDArray[np.int64]
-    """Operations each unit was given since the start."""
-    outside: NDArray[np.int64]
-    """Operations of each unit that Python has to start."""
+    status: ControlStatus
+    issue: McuIssue
 
 
 _ROOM = 4096
@@ -84,160 +78,28 @@ _ROOM = 4096
 _FOREVER = (1 << 62) - 1
 _SLICE = 1 << 22
 """Instructions after which the compiled loop lets Python see to an interrupt."""
-_DIVIDE_CYCLES = 18
-_OPERATIONS = 4
-_IN_BANKS, _OUT_BANKS = len(InBank), len(OutBank)
-_MASK32 = 0xFFFFFFFF
-
-
-@njit(cache=True)
-def _operate(machine, operations, now):  # type: ignore[no-untyped-def]
-    """Give every unit its operations in cycle ``now``; whether one of them is Python's."""
-    outside = False
-    for m in range(machine.issued.shape[0]):
-        bits = operations >> (_OPERATIONS * m) & 15
-        if bits:
-            for operation in range(_OPERATIONS):
-                machine.issued[m] += bits >> operation & 1
-            if machine.mcus.compiled[m]:
-                mcu.start(machine.mcus, m, bits, now)
-                _record_operations(machine.mcus, machine.trace, m, bits, now)
-            else:
-                machine.outside[m] = bits
-                outside = True
-    return outside
-
-
-@njit(cache=True)
-def _record_operations(mcus, trace, m, bits, now):  # type: ignore[no-untyped-def]
-    """Record operations just started: each is handed over when the one before is done."""
-    if trace.rows.shape[0]:
-        handed = now + 1
-        for operation in range(_OPERATIONS):
-            if bits >> operation & 1:
-                if operation == Operation.CRS:
-                    done = mcus.free[m]
-                elif operation == Operation.OPA:
-                    done = mcus.in_free[m, InBank.OPA_ROWS]
-                else:  # MVM and MTVM have the numbers of their banks
-                    done = mcus.in_free[m, operation]
-                record(trace, Event.OPERATION, now, m, operation, handed, done)
-                handed = done
-
-
-@njit(cache=True)
-def _read_csr(machine, key, now):  # type: ignore[no-untyped-def]
-    if key >= CSR_COUNTERS:
-        m, n = divmod(key - CSR_COUNTERS, CSR_COUNTERS_STRIDE)
-        return np.int64(mcu.counter(machine.mcus, m, n))
-    if key == Csr.ROUNDING:
-        return np.int64(machine.vector_unit.rounding[0])
-    if key == Csr.SEED:
-        return np.int64(machine.vector_unit.seed[0])
-    if key == Csr.WATCHDOG:
-        return machine.state[_State.WATCHDOG]
-    if key == Csr.CYCLE:
-        return np.int64(now)
-    if key == Csr.RETIRED:
-        return machine.state[_State.RETIRED]
-    return np.int64(machine.vector_unit.saturated[0])
-
-
-@njit(cache=True)
-def _write_csr(machine, key, value):  # type: ignore[no-untyped-def]
-    if key == Csr.ROUNDING:
-        machine.vector_unit.rounding[0] = value
-    elif key == Csr.SEED:
-        machine.vector_unit.seed[0] = value
-    elif key == Csr.WATCHDOG:
-        machine.state[_State.WATCHDOG] = value
-    else:
-        machine.vector_unit.saturated[0] = value
-
-
-@njit(cache=True)
-def _free(machine, row, now):  # type: ignore[no-untyped-def]
-    """The cycle, ``now`` at the earliest, in which no matrix unit keeps an instruction waiting."""
-    mcus = machine.mcus
-    bank = row[Column.XBAR_IN]
-    if bank >= 0:
-        now = max(now, mcus.in_free[bank // _IN_BANKS, bank % _IN_BANKS])
-    bank = row[Column.XBAR_OUT_A]
-    if bank >= 0:
-        now = max(now, mcus.out_free[bank // _OUT_BANKS, bank % _OUT_BANKS])
-    bank = row[Column.XBAR_OUT_B]
-    if bank >= 0:
-        now = max(now, mcus.out_free[bank // _OUT_BANKS, bank % _OUT_BANKS])
-    units = row[Column.UNITS]
-    if units:
-        for m in range(mcus.free.shape[0]):
-            if units >> m & 1:
-                now = max(now, mcus.free[m])
-    return now
-
-
-@njit(cache=True)
-def _vector(machine, row, scalar, now):  # type: ignore[no-untyped-def]
-    """Carry out a vector instruction whose group 0 is read in cycle ``now``; its last cycle."""
-    words = machine.registers.words
-    length = row[Column.LENGTH]
-    do = row[Column.DO]
-    function = row[Column.FUNCTION]
-    d = row[Column.D]
-    step = _DIVIDE_CYCLES if do == Do.VECTOR and function == Function.DIV else 1
-    first = now + step + 1
-    last = first + ((length + LANES - 1) // LANES - 1) * step
-    if do == Do.FILL:
-        words[d : d + length] = row[Column.VALUE]
-    else:
-        a = words[row[Column.A] : row[Column.A] + length]
-        if do == Do.REDUCE:
-            value = np.int64(vfu.reduce(function, a))
-            scalar_unit.write(machine.scalars, d, value, machine.trace, last)
-            return last
-        b = words[row[Column.B] : row[Column.B] + length]
-        vector = row[Column.SOURCE] == Source.VECTOR
-        shift = row[Column.SHIFT]
-        out = words[d : d + length]
-        vfu.compute(machine.vector_unit, function, a, b, vector, scalar, shift, out)
-    register_file.record_vector(machine.registers, d, length, machine.trace, first, step)
-    return last
-
-
-@njit(cache=True)
-def _memory_fault(row, first, size):  # type: ignore[no-untyped-def]
-    """The fault of a transfer whose first word is ``first``."""
-    do = row[Column.DO]
-    stride = row[Column.STRIDE]
-    rows = row[Column.ROWS]
-    if first < 0 or first + (rows - 1) * stride + row[Column.LENGTH] > size:
-        return np.int64(Fault.MEMORY)
-    synchronised = do == Do.RELEASE or (do == Do.LOAD) == (row[Column.FLAG] != 0)
-    if synchronised and (first % LANES or (rows > 1 and stride % LANES)):
-        return np.int64(Fault.ALIGNMENT)
-    return np.int64(Fault.NONE)
 
 
 @njit(cache=True)
 def _stop(machine, fault, cycle):  # type: ignore[no-untyped-def]
-    machine.state[_State.FAULT] = fault
-    machine.state[_State.FAULT_PC] = machine.fetch.pc[0]
-    machine.state[_State.CYCLE] = cycle
+    machine.status.values[Register.FAULT] = fault
+    machine.status.values[Register.CYCLE] = cycle
     return _Outcome.FAULTED
 
 
 @njit(cache=True)
 def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyped-def]
     """Carry out instructions until there is something for Python to do."""
-    state = machine.state
+    state = machine.status.values
     fetch = machine.fetch
-    values = machine.scalars.values
+    scalars = machine.scalars
+    mcus = machine.mcus
     trace = machine.trace
     rows = machine.code.rows
     memory_words = machine.port.memory.groups.shape[0] * LANES
     while True:
-        cycle = state[_State.CYCLE]
-        if cycle >= until_cycle or state[_State.RETIRED] >= until_retired:
+        cycle = state[Register.CYCLE]
+        if cycle >= until_cycle or state[Register.RETIRED] >= until_retired:
             return _Outcome.LIMIT
         if trace.rows.shape[0] and trace.rows.shape[0] - trace.used[0] < _ROOM:
             return _Outcome.TRACE_FULL
@@ -253,13 +115,13 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
         # checks
         do = row[Column.DO]
         function = row[Column.FUNCTION]
-        a = values[row[Column.SA]]
+        a = scalars.values[row[Column.SA]]
         value = row[Column.VALUE]
         if row[Column.SOURCE] == Source.SCALAR:
-            value = values[row[Column.SB]]
+            value = scalars.values[row[Column.SB]]
         if Do.LOAD <= do <= Do.RELEASE:
             value += a
-            fault = _memory_fault(row, value, memory_words)
+            fault = load_store.fault(row, value, memory_words)
         elif do == Do.LOOP:
             if value > 0 and not fetching.enter(fetch, pc + 1, row[Column.TARGET], value):
                 fault = np.int64(Fault.LOOP_DEPTH)
@@ -269,8 +131,8 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
             return _stop(machine, fault, first)
 
         # waits
-        now = _free(machine, row, first) if row[Column.WAITS] else first
-        patience = state[_State.WATCHDOG] - (now - first)
+        now = mcu_issue.free(mcus, row, first) if row[Column.WAITS] else first
+        patience = state[Register.WATCHDOG] - (now - first)
         if patience < 0:
             return _stop(machine, Fault.WATCHDOG, now + patience)
 
@@ -280,12 +142,14 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
         jumps = False
         outcome = -1
         if Do.VECTOR <= do <= Do.REDUCE:
-            done = _vector(machine, row, value, now)
+            done = carry_out(
+                machine.registers, machine.vector_unit, scalars, row, value, trace, now
+            )
         elif do == Do.SCALAR:
             result = scalar_unit.compute(function, a, value)
-            scalar_unit.write(machine.scalars, row[Column.D], result, trace, now)
+            scalar_unit.write(scalars, row[Column.D], result, trace, now)
         elif do == Do.SET:
-            scalar_unit.write(machine.scalars, row[Column.D], value, trace, now)
+            scalar_unit.write(scalars, row[Column.D], value, trace, now)
         elif do == Do.BRANCH:
             if scalar_unit.holds(function, a, value):
                 jumps = True
@@ -309,19 +173,21 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
                 machine.port, value, row[Column.LENGTH], patience, trace, now + 1
             )
         elif do == Do.OPERATE:
-            if _operate(machine, value, now):
+            if mcu_issue.issue(machine.issue, mcus, value, trace, now):
                 outcome = _Outcome.OPERATED
             for m in range(targets.shape[0]):
-                if machine.issued[m] >= targets[m]:
+                if machine.issue.issued[m] >= targets[m]:
                     outcome = _Outcome.OPERATED
         elif do == Do.CONFIGURE:
-            if not mcu.configure(machine.mcus, row[Column.A], row[Column.KEY], value):
+            if not mcu.configure(mcus, row[Column.A], row[Column.KEY], value):
                 return _stop(machine, Fault.CONFIG, now)
         elif do == Do.READ_CSR:
-            result = _read_csr(machine, row[Column.KEY], now)
-            scalar_unit.write(machine.scalars, row[Column.D], result, trace, now)
+            result = control_status.read(
+                machine.status, machine.vector_unit, mcus, row[Column.KEY], now
+            )
+            scalar_unit.write(scalars, row[Column.D], result, trace, now)
         elif do == Do.WRITE_CSR:
-            _write_csr(machine, row[Column.KEY], value)
+            control_status.write(machine.status, machine.vector_unit, row[Column.KEY], value)
         elif do == Do.HALT:
             outcome = _Outcome.HALTED
         if done < 0:
@@ -329,11 +195,11 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
 
         # retires
         record(trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
-        state[_State.RETIRED] += 1
+        state[Register.RETIRED] += 1
         if outcome == _Outcome.HALTED:
-            state[_State.CYCLE] = done
+            state[Register.CYCLE] = done
             return outcome
-        state[_State.CYCLE] = done + 1
+        state[Register.CYCLE] = done + 1
         if jumps:
             fetching.jump(fetch, row[Column.TARGET])
         else:
@@ -394,11 +260,9 @@ class Core:
             ),
             port=load_store.make_load_store(params, self.memory, number),
             trace=make_trace(_ROOM if trace else 0),
-            state=np.zeros(len(_State), np.int64),
-            issued=np.zeros(params.mcus, np.int64),
-            outside=np.zeros(params.mcus, np.int64),
+            status=control_status.make_control_status(),
+            issue=mcu_issue.make_mcu_issue(params.mcus),
         )
-        self._machine.state[_State.WATCHDOG] = WATCHDOG_DEFAULT
 
     # ---- what a host does
 
@@ -423,12 +287,10 @@ class Core:
         """
         check_range("Address", pc, 0, (1 << ADDRESS_BITS) - 1)
         machine = self._machine
-        watchdog = machine.state[_State.WATCHDOG]
-        machine.state[:] = 0
-        machine.state[_State.WATCHDOG] = watchdog
+        control_status.clear(machine.status)
         machine.fetch.pc[0] = pc
         machine.fetch.depth[0] = 0
-        machine.issued[:] = 0
+        machine.issue.issued[:] = 0
         for cycles in (machine.mcus.in_free, machine.mcus.out_free, machine.mcus.free):
             cycles[:] = 0
         self.status = Status.RUNNING
@@ -459,7 +321,7 @@ class Core:
         if until_operation is not None:
             check_range("MCU", until_operation[0], 0, self.params.mcus - 1)
             targets[until_operation[0]] = until_operation[1]
-        while self.status is Status.RUNNING and not (machine.issued >= targets).any():
+        while self.status is Status.RUNNING and not (machine.issue.issued >= targets).any():
             retired = min(until_retired, self.retired + _SLICE)
             outcome = _run(machine, until_cycle, retired, targets)
             if outcome == _Outcome.HALTED:
@@ -467,7 +329,11 @@ class Core:
             elif outcome == _Outcome.FAULTED:
                 self.status = Status.FAULTED
             elif outcome == _Outcome.OPERATED:
-                self._start_outside()
+                # the instruction has retired in the cycle in which it set off
+                now = self.cycle - 1
+                mcu_issue.issue_outside(
+                    machine.issue, machine.mcus, self.arrays, machine.trace, now
+                )
             elif outcome == _Outcome.TRACE_FULL:
                 machine = machine._replace(trace=larger(machine.trace, _ROOM))
                 self._machine = machine
@@ -475,26 +341,17 @@ class Core:
                 break
         return self.status
 
-    def _start_outside(self) -> None:
-        machine = self._machine
-        issued = self.cycle - 1  # mcu and crs retire in the cycle in which they set off
-        for m in np.flatnonzero(machine.outside):
-            bits = machine.outside[m]
-            mcu.start_external(machine.mcus, m, bits, issued, self.arrays[m])
-            _record_operations(machine.mcus, machine.trace, m, bits, issued)
-        machine.outside[:] = 0
-
     # ---- what can be seen
 
     @property
     def cycle(self) -> int:
         """The cycle in which the next instruction begins, or in which the core stopped."""
-        return int(self._machine.state[_State.CYCLE])
+        return int(self._machine.status.values[Register.CYCLE])
 
     @property
     def retired(self) -> int:
         """Instructions retired since the start."""
-        return int(self._machine.state[_State.RETIRED])
+        return int(self._machine.status.values[Register.RETIRED])
 
     @property
     def pc(self) -> int:
@@ -504,7 +361,7 @@ class Core:
     @property
     def fault(self) -> Fault:
         """Why the core stopped, if it did."""
-        return Fault(int(self._machine.state[_State.FAULT]))
+        return Fault(int(self._machine.status.values[Register.FAULT]))
 
     @property
     def scalars(self) -> NDArray[np.int64]:
@@ -534,11 +391,14 @@ class Core:
         """A control register, as ``csrr`` would read it, but unsigned."""
         if key not in csr_names(self.params).values():
             raise ValueError(f"Control register must exist, not {key}")
-        return int(_read_csr(self._machine, key, self.cycle)) & _MASK32
+        machine = self._machine
+        return int(
+            control_status.read(machine.status, machine.vector_unit, machine.mcus, key, self.cycle)
+        )
 
     def issued(self, m: int) -> int:
         """Operations a matrix unit was given since the start."""
-        return int(self._machine.issued[m])
+        return int(self._machine.issue.issued[m])
 
     def events(self, event: Event) -> NDArray[np.int64]:
         """What was recorded of a stream, a row each, in the order of their cycles."""

@@ -131,7 +131,8 @@ _OF_STEM = {
     "vset": Do.FILL, "vr": Do.REDUCE, "ld": Do.LOAD, "ld2": Do.LOAD, "st": Do.STORE,
     "inv": Do.RELEASE, "mcu": Do.OPERATE, "crs": Do.OPERATE, "mcfg": Do.CONFIGURE,
 }  # fmt: skip
-_OPERATION_BITS = 4
+OPERATION_BITS = 4
+"""Bits a matrix unit has of the operations: MVM, MTVM, OPA and CRS."""
 _MCU_OPERATIONS = 3
 
 
@@ -205,7 +206,7 @@ def _operations(stem: str, values: dict[str, int]) -> int:
             bits, rest = rest % (1 << _MCU_OPERATIONS), rest >> _MCU_OPERATIONS
         else:
             bits, rest = (rest & 1) << Operation.CRS, rest >> 1
-        found |= bits << _OPERATION_BITS * unit
+        found |= bits << OPERATION_BITS * unit
         unit += 1
     return found
 
@@ -232,7 +233,7 @@ def _faults(
                 for source in (values["a"], values.get("b", first)):
                     if source < first < source + words:
                         yield Fault.OVERLAP
-    if do == Do.OPERATE and row[Column.VALUE] >> _OPERATION_BITS * params.mcus:
+    if do == Do.OPERATE and row[Column.VALUE] >> OPERATION_BITS * params.mcus:
         yield Fault.MASK
     if do == Do.CONFIGURE and values["mcu"] >= params.mcus:
         yield Fault.MASK
@@ -270,7 +271,7 @@ def _note_waits(
         row[Column.UNITS] = (1 << params.mcus) - 1
     elif do == Do.OPERATE:
         for m in range(params.mcus):
-            if row[Column.VALUE] >> _OPERATION_BITS * m & ((1 << _OPERATION_BITS) - 1):
+            if row[Column.VALUE] >> OPERATION_BITS * m & ((1 << OPERATION_BITS) - 1):
                 row[Column.UNITS] |= 1 << m
     elif do == Do.CONFIGURE:
         row[Column.UNITS] = 1 << values["mcu"]

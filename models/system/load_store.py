@@ -6,10 +6,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.system.instruction_memory import Column, Do
 from models.system.memory import NEVER, Memory, request
 from models.system.register_file import packed, write_group
 from models.system.trace import Event, record
-from panther.arch.core import LANES, CoreParams, MemoryOp
+from panther.arch.core import LANES, CoreParams, Fault, MemoryOp
 
 
 class LoadStore(NamedTuple):
@@ -27,6 +28,20 @@ class LoadStore(NamedTuple):
 def make_load_store(params: CoreParams, memory: Memory, reader: int) -> LoadStore:
     """The port of core ``reader`` to a memory."""
     return LoadStore(memory, np.array([reader, params.memory_cycles], np.int64))
+
+
+@njit(cache=True)
+def fault(row, first, size):  # type: ignore[no-untyped-def]
+    """What is wrong with a transfer from word ``first`` on, in a memory of ``size`` words."""
+    do = row[Column.DO]
+    stride = row[Column.STRIDE]
+    rows = row[Column.ROWS]
+    if first < 0 or first + (rows - 1) * stride + row[Column.LENGTH] > size:
+        return np.int64(Fault.MEMORY)
+    synchronised = do == Do.RELEASE or (do == Do.LOAD) == (row[Column.FLAG] != 0)
+    if synchronised and (first % LANES or (rows > 1 and stride % LANES)):
+        return np.int64(Fault.ALIGNMENT)
+    return np.int64(Fault.NONE)
 
 
 @njit(cache=True, inline="always")

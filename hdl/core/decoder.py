@@ -1,13 +1,15 @@
 """Decoder: an instruction word as its fields, straight from the instruction table."""
 
-from amaranth import C, Module, Signal, signed, unsigned
+from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from panther.arch.isa import (
     CORE_INSTRUCTIONS,
     FUNCTION_BITS,
+    FUNCTION_LSB,
     INSTRUCTION_BITS,
+    OPCODE_BITS,
     VECTOR_FUNCTION_BITS,
     Instruction,
     Unit,
@@ -40,12 +42,12 @@ def decoded_layout() -> data.StructLayout:
     return data.StructLayout(shapes)
 
 
-def _pattern(item: Instruction) -> str:
-    fixed, value = item.fixed_bits, item.pattern
-    return "".join(
-        str(value >> bit & 1) if fixed >> bit & 1 else "-"
-        for bit in reversed(range(INSTRUCTION_BITS))
-    )
+def _code(item: Instruction) -> str:
+    """Opcode and function bits; the latter are anything where the opcode stands alone."""
+    function = "-" * FUNCTION_BITS
+    if item.function is not None:
+        function = f"{item.function:0{FUNCTION_BITS}b}"
+    return f"{item.opcode:0{OPCODE_BITS}b}{function}"
 
 
 class Decoder(wiring.Component):
@@ -59,7 +61,7 @@ class Decoder(wiring.Component):
     legal : Out(1)
         It is one that a core carries out.
     decoded : Out(decoded_layout())
-        Its fields; all 0 if it is none.
+        Its fields; without meaning if it is not legal.
     """
 
     def __init__(self) -> None:
@@ -74,10 +76,11 @@ class Decoder(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         decoded = self.decoded
-        with m.Switch(self.word):
+        # matching whole words would be simpler, but Yosys runs out of memory over 64 bits
+        with m.Switch(self.word[FUNCTION_LSB:]):
             for name, item in CORE_INSTRUCTIONS.items():
-                with m.Case(_pattern(item)):
-                    in_range = C(1)
+                with m.Case(_code(item)):
+                    in_range = (self.word & item.fixed_bits) == item.pattern
                     m.d.comb += [
                         decoded.number.eq(NUMBER[name]),
                         decoded.function.eq(item.function or 0),

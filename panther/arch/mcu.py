@@ -46,6 +46,12 @@ IN_BANK_BITS = 2
 OUT_BANK_BITS = 1
 INDEX_BITS = 8
 
+LANES = 4
+"""Words moved per cycle: into XbarIn, out of XbarOut, through a vector unit; also the words of a
+memory group. A power of two."""
+LANE_BITS = 2
+LANE_COUNT_BITS = 3
+
 
 class ConfigKey(IntEnum):
     """Configuration registers."""

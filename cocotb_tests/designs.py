@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from filelock import FileLock
 
+from panther.arch.core import CoreParams
 from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams
 from panther.arch.presets import PRESETS
 from panther.sim import BUILD_ROOT, Design, digest, source_digest
@@ -62,13 +63,36 @@ SETS: dict[str, McuParams] = {
         rows=4, columns=4, operand_bits=3, slices=SliceParams(value_bits=3, cell_bits=(4, 5)),
         adc=AdcParams(per_slice=4), timing=TimingParams(pulse_cycles=2, program_cycles=3),
     ),
+    # six ADCs a slice: two groups of lines lie beside each other in XbarOut's twelve memories
+    "SIX": McuParams(
+        rows=12, columns=30, slices=SliceParams(cell_bits=(6, 5)), adc=AdcParams(per_slice=6),
+    ),
 }  # fmt: skip
 SETS["SMALL_ADC6"] = replace(SETS["SMALL"], adc=AdcParams(bits=(6,) * 8))
+
+CORES: dict[str, CoreParams] = {
+    "SMALL_X2": CoreParams(mcu=SETS["SMALL"]),
+    # rows and columns differ; odd sizes of everything
+    "CLIP_X3": CoreParams(
+        mcu=SETS["CLIP"], mcus=3, registers=64, instructions=100, memory_words=1036,
+        memory_cycles=1,
+    ),
+    # blocks of 256 words; as many units, instructions and registers as there can be
+    "LONG_X4": CoreParams(
+        mcu=McuParams(rows=140, columns=8), mcus=4, registers=2048, instructions=1 << 13,
+        memory_cycles=4,
+    ),
+}  # fmt: skip
 
 
 def parameters() -> McuParams:
     """Parameter set of the running testbench."""
     return SETS[os.environ["PANTHER_SET"]]
+
+
+def core_parameters() -> CoreParams:
+    """The same of a testbench of a core's unit."""
+    return CORES[os.environ["PANTHER_SET"]]
 
 
 def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
@@ -84,13 +108,14 @@ def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
     return path.read_text()
 
 
-def unit_design(component: type, params: McuParams) -> Design:
-    """A single component of the hardware, as top module ``dut``."""
+def unit_design(component: type, params: McuParams | CoreParams | None = None) -> Design:
+    """A single component of the hardware, as top module ``dut``; some have no parameters."""
     from hdl.verilog import component_verilog
 
     key = digest(source_digest("hdl", "panther/arch"), component.__qualname__, params)
+    arguments = () if params is None else (params,)
     verilog = _kept(
-        f"{component.__name__}-{key}", lambda: component_verilog(component(params), name="dut")
+        f"{component.__name__}-{key}", lambda: component_verilog(component(*arguments), name="dut")
     )
     return Design(toplevel="dut", verilog=verilog)
 

@@ -4,7 +4,7 @@ from cocotb_tests.designs import SETS, unit_design
 from hdl.mcu.xbar_out import XbarOut
 
 CASES = [
-    *((name, "icarus") for name in ("TINY", "ODD", "LANES", "TALL", "PARALLEL")),
+    *((name, "icarus") for name in ("TINY", "ODD", "LANES", "TALL", "PARALLEL", "SIX")),
     ("LANES", "verilator"),
 ]
 

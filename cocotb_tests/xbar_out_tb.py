@@ -9,11 +9,12 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from cocotb_tests.compare import compare
 from cocotb_tests.designs import parameters
-from cocotb_tests.drivers import Pauses, corner, pack, start
-from cocotb_tests.pins import compare_pins, read
+from cocotb_tests.drivers import Pauses, corner, pack, start, unpack
+from cocotb_tests.pins import compare_pins
 from hdl.analog import groups
 from hdl.mcu.adc_control import tag_layout
-from panther.arch.mcu import OUT_BANK_BITS, OutBank
+from hdl.mcu.xbar_out import results_layout
+from panther.arch.mcu import LANES, OUT_BANK_BITS, OutBank
 
 CYCLES = 1200
 INPUTS = ("write", "write_bank", "write_tag", "write_word", "locked", "i__valid", "i__payload")
@@ -29,29 +30,35 @@ class Bench:
         self.sink = Pauses(rng, 0.4 if pauses in ("sink", "both") else 0.0)
         self.lanes, self.groups = params.adc.per_slice, groups(params)
         self.lines = {OutBank.MVM: params.columns, OutBank.MTVM: params.rows}
-        self.words = {bank: [[0] * self.lanes for _ in range(self.groups)] for bank in OutBank}
+        # what was written past the end of a bank need not be kept
+        self.words = {bank: [0] * lines for bank, lines in self.lines.items()}
         self.request: tuple[OutBank, int] | None = None
-        # the words one of which must be on the output; past the end any of the last group will do
+        # the words on the output, as far as they are defined
         self.waiting: list[int] | None = None
         self.cycle = 0
 
-    def write(self, bank: OutBank, group: int) -> None:
-        """Store random words in this cycle."""
+    def write(self, bank: OutBank, group: int, *, whole: bool = False) -> None:
+        """Store random words in this cycle, in some lanes or in the ``whole`` group."""
         dut, rng, bits = self.dut, self.rng, self.params.operand_bits
         half = 1 << (bits - 1)
         words = [corner(rng, -half, half - 1) for _ in range(self.lanes)]
-        tag = {"index": group, "lanes": rng.getrandbits(self.lanes), "end": rng.randrange(2)}
+        every = (1 << self.lanes) - 1
+        in_use = every if whole else rng.choice((every, rng.getrandbits(self.lanes)))
+        tag = {"index": group, "lanes": in_use, "end": rng.randrange(2)}
         dut.write.value, dut.write_bank.value = 1, bank
         dut.write_tag.value = pack(tag_layout(self.params), tag)
         dut.write_word.value = pack(data.ArrayLayout(signed(bits), self.lanes), words)
-        self.words[bank][group] = words
+        for lane, word in enumerate(words):
+            line = group * self.lanes + lane
+            if in_use >> lane & 1 and line < self.lines[bank]:
+                self.words[bank][line] = word
 
     def next_request(self) -> tuple[OutBank, int]:
         bank = OutBank(self.rng.randrange(2))
         lines = self.lines[bank]
         if lines < 256 and self.rng.random() < 0.2:
             return bank, self.rng.choice((lines, 255, self.rng.randrange(lines, 256)))
-        return bank, self.rng.choice((0, lines - 1, self.rng.randrange(lines)))
+        return bank, self.rng.choice((0, lines - 1, lines - LANES, self.rng.randrange(lines)))
 
     async def tick(self, *, locked: int = 0, ask: bool = True) -> None:
         """One cycle."""
@@ -76,16 +83,11 @@ class Bench:
             o__valid=self.waiting is not None,
         )
         if self.waiting is not None:
-            bits = self.params.operand_bits
-            rtl = read(dut.o__payload)
-            rtl -= rtl >> (bits - 1) << bits
-            golden = rtl if len(self.waiting) > 1 and rtl in self.waiting else self.waiting[0]
-            compare("XbarOut", f"{where}, word", golden, rtl)
+            rtl = unpack(results_layout(self.params), dut.o__payload)
+            for lane, golden in enumerate(self.waiting):
+                compare("XbarOut", f"{where}, word {lane}", golden, rtl[lane])
         if taken:
-            group = self.words[bank]
-            self.waiting = (
-                list(group[-1]) if past else [group[index // self.lanes][index % self.lanes]]
-            )
+            self.waiting = self.words[bank][index : index + LANES]
             self.request = None
         elif ready:
             self.waiting = None
@@ -96,7 +98,7 @@ class Bench:
     async def fill(self) -> None:
         for bank in OutBank:
             for group in range(self.groups):
-                self.write(bank, group)
+                self.write(bank, group, whole=True)
                 await self.tick(locked=3, ask=False)
 
 

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from panther.arch.mcu import counter_names
+from panther.arch.mcu import LANES, counter_names
 from panther.arch.params import McuParams
 from panther.sim import Design
 
@@ -73,11 +73,11 @@ def _unit(params: McuParams) -> str:
             offset += bits
     return f"""\
 module unit(input clk, input rst);
-  wire [{2 + 8 + params.operand_bits - 1}:0] w_write; wire w_write_v, w_write_r;
+  wire [{2 + 8 + 3 + LANES * params.operand_bits - 1}:0] w_write; wire w_write_v, w_write_r;
   wire [10:0] w_command; wire w_command_v, w_command_r;
   wire [35:0] w_config; wire w_config_v, w_config_r;
   wire [8:0] w_read; wire w_read_v, w_read_r;
-  wire [{params.operand_bits - 1}:0] w_word; wire w_word_v, w_word_r;
+  wire [{LANES * params.operand_bits - 1}:0] w_word; wire w_word_v, w_word_r;
   wire [{8 + cells - 1}:0] w_cells; wire w_cells_v, w_cells_r;
   wire [7:0] w_ask; wire w_ask_v, w_ask_r;
   wire [{cells - 1}:0] w_answer; wire w_answer_v, w_answer_r;
@@ -104,8 +104,8 @@ module unit(input clk, input rst);
     .array__over({{{", ".join(reversed(over))}}})
   );
   host_port #(
-    .WIDTH({script_bits(params)}), .WORD({params.operand_bits}), .CELLS({cells}),
-    .RESULT({result_bits(params)}), .SELECT({select})
+    .WIDTH({script_bits(params)}), .WORD({params.operand_bits}), .LANES({LANES}),
+    .CELLS({cells}), .RESULT({result_bits(params)}), .SELECT({select})
   ) host (
     .clk(clk), .rst(rst),
 {_STREAMS}

@@ -10,17 +10,18 @@ module host_port #(
   parameter WIDTH = 64,
   parameter DEPTH = 4096,
   parameter WORD = 16,
+  parameter LANES = 4,        // words the unit takes and gives at a time; the script has them singly
   parameter CELLS = 8,
   parameter RESULT = 32,
   parameter SELECT = 8
 ) (
   input clk,
   input rst,
-  output [2+8+WORD-1:0] i_write__payload, output i_write__valid, input i_write__ready,
+  output [2+8+3+LANES*WORD-1:0] i_write__payload, output i_write__valid, input i_write__ready,
   output [3+8-1:0] i_command__payload, output i_command__valid, input i_command__ready,
   output [4+32-1:0] i_config__payload, output i_config__valid, input i_config__ready,
   output [1+8-1:0] i_read__payload, output i_read__valid, input i_read__ready,
-  input signed [WORD-1:0] o_read__payload, input o_read__valid, output o_read__ready,
+  input [LANES*WORD-1:0] o_read__payload, input o_read__valid, output o_read__ready,
   output [8+CELLS-1:0] i_cells__payload, output i_cells__valid, input i_cells__ready,
   output [7:0] i_cells_read__payload, output i_cells_read__valid, input i_cells_read__ready,
   input [CELLS-1:0] o_cells__payload, input o_cells__valid, output o_cells__ready,
@@ -54,7 +55,7 @@ module host_port #(
   wire [15:0] index = entry[31:16];
   wire go = active && !waiting && !pause;
 
-  assign i_write__payload = {entry[32 +: WORD], index[7:0], what[1:0]};
+  assign i_write__payload = {{(LANES-1)*WORD{1'b0}}, entry[32 +: WORD], 3'd1, index[7:0], what[1:0]};
   assign i_write__valid = go && kind == WRITE;
   assign i_command__payload = {index[7:0], what[2:0]};
   assign i_command__valid = go && kind == COMMAND;
@@ -74,6 +75,7 @@ module host_port #(
     || i_config__valid && i_config__ready || i_read__valid && i_read__ready
     || i_cells__valid && i_cells__ready || i_cells_read__valid && i_cells_read__ready
     || go && kind == WAIT && !busy || go && kind == COUNTER || go && kind == CYCLE;
+  wire [WORD-1:0] word = o_read__payload[WORD-1:0];
   wire asked = kind == READ || kind == CELLS_READ;
   wire answered = waiting && !pause && (o_read__valid || o_cells__valid);
   wire next = taken && !asked || answered;
@@ -91,7 +93,7 @@ module host_port #(
       waiting <= 1;
     if (answered) begin
       waiting <= 0;
-      results[answers] <= kind == READ ? {{RESULT-WORD{o_read__payload[WORD-1]}}, o_read__payload}
+      results[answers] <= kind == READ ? {{RESULT-WORD{word[WORD-1]}}, word}
                                        : {{RESULT-CELLS{1'b0}}, o_cells__payload};
       answers <= answers + 1;
     end

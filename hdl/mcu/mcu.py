@@ -36,15 +36,17 @@ class Mcu(wiring.Component):
 
     A command is taken while the unit is idle. XbarIn keeps its contents; the banks an operation
     uses are locked against the core until it ends. With R rows and C columns in use, A ADCs per
-    slice, B operand bits and I integration cycles, an operation takes
+    slice, B operand bits, S slices and I integration cycles, ``busy`` is low again after
 
-    - MVM ``B * max(ceil(C / A), I + 2) + I + 10`` cycles, MTVM the same with R;
-    - OPA ``4 * B * pulse_cycles + 5``;
-    - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 4) + 4``
+    - MVM ``(B - 1) * max(ceil(C / A), I + 2) + ceil(C / A) + I + 8`` cycles, MTVM the same with R;
+    - OPA ``4 * B * pulse_cycles + 3``;
+    - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 4) + 2``,
 
-    at most. Writing a row leaves its columns beyond those in use undefined. A request that cannot
-    be carried out is taken, has no effect and raises ``rejected``; a read past the end is answered
-    all the same, with an undefined word.
+    counted from the one in which the command is taken. MVM and MTVM leave result words beyond the
+    lines in use as they are. Writing a row loads the latches of the line groups that hold a column
+    in use; those of other groups write again what they were last loaded with. A request that
+    cannot be carried out is taken, has no effect and raises ``rejected``; a read past the end is
+    answered all the same, with undefined words.
 
     Parameters
     ----------
@@ -57,10 +59,12 @@ class Mcu(wiring.Component):
         Operations; ``row`` is for READ and WRITE.
     i_config : In(stream.Signature({"key": 4, "value": 32}))
         Configuration, taken while idle.
-    i_write : In(stream.Signature({"bank": 2, "index": 8, "data": operand_bits}))
-        Words into XbarIn.
-    i_read, o_read : In(stream.Signature({"bank": 1, "index": 8})), Out(stream.Signature(word))
-        Words out of XbarOut.
+    i_write : In(stream.Signature(operands_layout(params)))
+        Words into XbarIn, up to ``LANES`` at a time.
+    i_read : In(stream.Signature({"bank": 1, "index": 8}))
+        First word wanted of XbarOut.
+    o_read : Out(stream.Signature(results_layout(params)))
+        It and the words that follow, ``LANES`` in all.
     i_cells : In(stream.Signature({"column": 8, "cells": ...}))
         Cells into the row buffer.
     i_cells_read, o_cells : In(stream.Signature(8)), Out(stream.Signature(cells))

@@ -4,16 +4,28 @@ from amaranth import C, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from panther.arch.mcu import IN_BANK_BITS, INDEX_BITS, InBank
+from panther.arch.mcu import IN_BANK_BITS, INDEX_BITS, LANE_BITS, LANE_COUNT_BITS, LANES, InBank
 from panther.arch.params import McuParams
 
 
+def operands_layout(params: McuParams) -> data.StructLayout:
+    """Words for XbarIn: ``count`` of them, 1 to ``LANES``, from ``index`` on."""
+    return data.StructLayout(
+        {
+            "bank": unsigned(IN_BANK_BITS),
+            "index": unsigned(INDEX_BITS),
+            "count": unsigned(LANE_COUNT_BITS),
+            "data": data.ArrayLayout(unsigned(params.operand_bits), LANES),
+        }
+    )
+
+
 class XbarIn(wiring.Component):
-    """Four operand vectors, written word by word and read a whole bit plane at once.
+    """Four operand vectors, written ``LANES`` words a cycle and read a whole bit plane at once.
 
     MVM and MTVM operands are kept in two's complement, OPA operands as sign and magnitude, since
-    a polarity phase needs the sign and the pulse train the magnitude. One word is written per
-    cycle and visible in the next; writes to a locked bank wait, writes past the end are dropped.
+    a polarity phase needs the sign and the pulse train the magnitude. Words may begin anywhere and
+    are visible in the next cycle; writes to a locked bank wait, words past the end are dropped.
 
     Parameters
     ----------
@@ -22,12 +34,12 @@ class XbarIn(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature({"bank": 2, "index": 8, "data": operand_bits}))
+    i : In(stream.Signature(operands_layout(params)))
         Words to write.
     locked : In(4)
         Banks in use by a running operation, bit ``InBank``.
     dropped : Out(1)
-        The word taken in this cycle lies past the end of its bank.
+        A word taken in this cycle lies past the end of its bank.
     mvm, mtvm : Out(operand_bits * lines)
         Bit ``j`` of line ``n`` at ``j * lines + n``.
     opa_row, opa_column : Out(operand_bits * lines)
@@ -41,12 +53,9 @@ class XbarIn(wiring.Component):
     def __init__(self, params: McuParams) -> None:
         self.params = params
         bits = params.operand_bits
-        word = data.StructLayout(
-            {"bank": unsigned(IN_BANK_BITS), "index": unsigned(INDEX_BITS), "data": unsigned(bits)}
-        )
         super().__init__(
             {
-                "i": In(stream.Signature(word)),
+                "i": In(stream.Signature(operands_layout(params))),
                 "locked": In(unsigned(len(InBank))),
                 "dropped": Out(1),
                 "mvm": Out(unsigned(bits * params.rows)),
@@ -61,30 +70,55 @@ class XbarIn(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         bits = self.params.operand_bits
-        word = self.i.payload
+        request = self.i.p
         write = Signal()
-        negative = Signal()
-        magnitude = Signal(bits)
+        # a line takes words of one place modulo LANES only: they are put in that order first
+        place = Signal(LANE_BITS)
+        words = Signal(data.ArrayLayout(unsigned(bits), LANES))
+        magnitudes = Signal(data.ArrayLayout(unsigned(bits), LANES))
+        negative = Signal(LANES)
+        chosen = Signal(2 * LANES)
+        chosen_lines = Signal(max(self.params.rows, self.params.columns))
+        group = Cat(C(0, LANE_BITS), request.index[LANE_BITS:])
         m.d.comb += [
-            self.i.ready.eq(~self.locked.bit_select(word.bank, 1)),
+            self.i.ready.eq(~self.locked.bit_select(request.bank, 1)),
             write.eq(self.i.valid & self.i.ready),
-            negative.eq(word.data[-1]),
-            magnitude.eq(Mux(negative, -word.data, word.data)),
+            place.eq(request.index),
+            chosen.eq(Cat(lane < request.count for lane in range(LANES)) << place),
+            chosen_lines.eq(chosen << group),
         ]
+        chosen_of = []
+        for n in range(LANES):
+            here = Signal(chosen_lines.shape(), name=f"chosen_lines{n}")
+            m.d.comb += [
+                words[n].eq(request.data[(n - place)[:LANE_BITS]]),
+                negative[n].eq(words[n][-1]),
+                magnitudes[n].eq(Mux(negative[n], -words[n], words[n])),
+                here.eq(chosen_lines & sum(1 << line for line in range(n, len(here), LANES))),
+            ]
+            chosen_of.append(here)
+
+        def spread(bits: list, lines: int):
+            """One bit of each word, in the lines that take it."""
+            taken = C(0, lines)
+            for bit, here in zip(bits, chosen_of, strict=True):
+                taken |= Mux(bit, here[:lines], 0)
+            return taken
+
         for bank, planes, signs, lines in (
             (InBank.MVM, self.mvm, None, self.params.rows),
             (InBank.MTVM, self.mtvm, None, self.params.columns),
             (InBank.OPA_ROWS, self.opa_row, self.opa_row_negative, self.params.rows),
             (InBank.OPA_COLUMNS, self.opa_column, self.opa_column_negative, self.params.columns),
         ):
-            with m.If(write & (word.bank == bank)):
-                line = (C(1, 1) << word.index)[:lines]
-                value = word.data if signs is None else magnitude
-                m.d.comb += self.dropped.eq(word.index >= lines)
+            with m.If(write & (request.bank == bank)):
+                kept = ~chosen_lines[:lines]
+                values = words if signs is None else magnitudes
+                m.d.comb += self.dropped.eq(request.index + request.count > lines)
                 m.d.sync += planes.eq(
-                    planes & ~Cat(line for _ in range(bits))
-                    | Cat(Mux(value[j], line, 0)[:lines] for j in range(bits))
+                    planes & kept.replicate(bits)
+                    | Cat(spread([word[j] for word in values], lines) for j in range(bits))
                 )
                 if signs is not None:
-                    m.d.sync += signs.eq(signs & ~line | Mux(negative, line, 0))
+                    m.d.sync += signs.eq(signs & kept | spread(list(negative), lines))
         return m

@@ -1,26 +1,32 @@
 """XbarOut: the result registers of one matrix compute unit."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+import math
+
+from amaranth import Array, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hdl.analog import groups
 from hdl.mcu.adc_control import tag_layout
-from panther.arch.mcu import INDEX_BITS, OUT_BANK_BITS, OutBank
+from panther.arch.mcu import INDEX_BITS, LANE_BITS, LANES, OUT_BANK_BITS, OutBank
 from panther.arch.params import McuParams
 
 
+def results_layout(params: McuParams) -> data.ArrayLayout:
+    """Words of XbarOut, as many as are read in a cycle."""
+    return data.ArrayLayout(signed(params.operand_bits), LANES)
+
+
 class XbarOut(wiring.Component):
-    """Two result vectors, written a line group at a time and read word by word.
+    """Two result vectors, written a line group at a time and read ``LANES`` words at a time.
 
-    A word appears one cycle after its request and stays until taken; one word a cycle. Requests
-    for a locked bank wait; requests past the end read the last group and raise ``dropped``.
+    Words ``index`` and following, wherever that lies, appear one cycle after their request and
+    stay until taken; one request a cycle. Requests for a locked bank wait; words past the end are
+    undefined, and if the first one is, the request raises ``dropped``. Lanes of a group that are
+    not in use keep their words.
 
-    Parameters
-    ----------
-    params : McuParams
-        Lines, ADCs per slice and operand bits.
+    Word ``n`` lies in memory ``n % W``, with ``W`` a multiple of ``LANES`` and of the words of a
+    group, so neither a request nor a group ever finds two of its words in one memory.
 
     Members
     -------
@@ -29,17 +35,17 @@ class XbarOut(wiring.Component):
     write_bank : In(1)
         ``OutBank`` to store into.
     write_tag : In(tag_layout(params))
-        Line group.
+        Line group and its lanes in use.
     write_word : In(ArrayLayout(signed(operand_bits), per_slice))
         Words.
     locked : In(2)
         Banks being written by a running operation, bit ``OutBank``.
     i : In(stream.Signature({"bank": 1, "index": 8}))
         Read requests.
-    o : Out(stream.Signature(signed(operand_bits)))
+    o : Out(stream.Signature(results_layout(params)))
         Words read.
     dropped : Out(1)
-        The request taken in this cycle lies past the end of its bank.
+        The request taken in this cycle begins past the end of its bank.
     """
 
     i: stream.Interface
@@ -47,7 +53,7 @@ class XbarOut(wiring.Component):
 
     def __init__(self, params: McuParams) -> None:
         self.params = params
-        self.words = data.ArrayLayout(signed(params.operand_bits), params.adc.per_slice)
+        group = data.ArrayLayout(signed(params.operand_bits), params.adc.per_slice)
         request = data.StructLayout(
             {"bank": unsigned(OUT_BANK_BITS), "index": unsigned(INDEX_BITS)}
         )
@@ -56,10 +62,10 @@ class XbarOut(wiring.Component):
                 "write": In(1),
                 "write_bank": In(unsigned(OUT_BANK_BITS)),
                 "write_tag": In(tag_layout(params)),
-                "write_word": In(self.words),
+                "write_word": In(group),
                 "locked": In(unsigned(len(OutBank))),
                 "i": In(stream.Signature(request)),
-                "o": Out(stream.Signature(signed(params.operand_bits))),
+                "o": Out(stream.Signature(results_layout(params))),
                 "dropped": Out(1),
             }
         )
@@ -67,34 +73,64 @@ class XbarOut(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         params = self.params
-        lanes = params.adc.per_slice
-        bank_groups = groups(params)
-        m.submodules.words = words = Memory(
-            shape=unsigned(self.words.size), depth=len(OutBank) * bank_groups, init=[]
-        )
-        read, write = words.read_port(), words.write_port()
-        lane = Signal(range(max(2, lanes)))
+        per_group = params.adc.per_slice
+        memories = math.lcm(LANES, per_group)
+        # both are powers of two: words of a memory, so an address past the end stays in its bank,
+        # and groups that share a word address
+        words = 1 << (-(-max(params.rows, params.columns) // memories) - 1).bit_length()
+        sharing = memories // per_group
+        address_bits = words.bit_length() - 1
+        sharing_bits = sharing.bit_length() - 1
+
         take = Signal()
         request = self.i.p
+        first, start = Signal(range(memories)), Signal(range(memories))
+        shared = Signal(range(max(2, sharing)))
         lines = Mux(request.bank == OutBank.MVM, params.columns, params.rows)
-        offset = Mux(request.bank == OutBank.MVM, 0, bank_groups)
         m.d.comb += [
-            write.en.eq(self.write),
-            write.addr.eq(
-                self.write_tag.index + Mux(self.write_bank == OutBank.MVM, 0, bank_groups)
-            ),
-            write.data.eq(self.write_word),
             self.i.ready.eq(
                 (~self.o.valid | self.o.ready) & ~self.locked.bit_select(request.bank, 1)
             ),
             take.eq(self.i.valid & self.i.ready),
             self.dropped.eq(take & (request.index >= lines)),
-            read.en.eq(take),
-            read.addr.eq(offset + Mux(self.dropped, bank_groups - 1, request.index // lanes)),
-            self.o.payload.eq(data.View(self.words, read.data)[lane]),
+            first.eq(request.index % memories),
+            shared.eq(self.write_tag.index[:sharing_bits]),
         ]
         with m.If(take):
-            m.d.sync += [self.o.valid.eq(1), lane.eq(request.index % lanes)]
+            m.d.sync += [self.o.valid.eq(1), start.eq(first)]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
+
+        stored = []
+        for n in range(memories):
+            m.submodules[f"words{n}"] = memory = Memory(
+                shape=unsigned(params.operand_bits), depth=len(OutBank) * words, init=[]
+            )
+            read, write = memory.read_port(), memory.write_port()
+            lane = n % per_group
+            # words in front of the first one are those of the next address; the last is never
+            skipped = first > n if n + 1 < memories else 0
+            m.d.comb += [
+                write.en.eq(self.write & self.write_tag.lanes[lane] & (shared == n // per_group)),
+                write.addr.eq(
+                    Cat(self.write_tag.index[sharing_bits:][:address_bits], self.write_bank)
+                ),
+                write.data.eq(self.write_word[lane]),
+                read.en.eq(take),
+                read.addr.eq(
+                    Cat((request.index // memories + skipped)[:address_bits], request.bank)
+                ),
+            ]
+            stored.append(read.data)
+
+        # the word of one place modulo LANES lies in one of every fourth memory
+        place = start[:LANE_BITS]
+        placed = []
+        for n in range(LANES):
+            candidates = stored[n::LANES]
+            which = Signal(range(len(candidates) + 1), name=f"which{n}")
+            m.d.comb += which.eq((start + (LANES - 1 - n)) >> LANE_BITS)
+            placed.append(Array([*candidates, candidates[0]])[which])
+        for lane in range(LANES):
+            m.d.comb += self.o.payload[lane].eq(Array(placed)[(place + lane)[:LANE_BITS]])
         return m

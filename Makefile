@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog mutate lint doctor clean
+.PHONY: help setup demo test regress bench verilog mutate isa fuzz lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,12 @@ verilog: setup  ## write the Verilog of the paper's unit to build/mcu.v
 
 mutate: setup  ## break the hardware line by line; every test must see it
 	@$(PYTHON) -m cocotb_tests.mutations
+
+isa: setup  ## write docs/isa.md and the editors' syntax file from the instruction table
+	@$(PYTHON) -m panther.asm
+
+fuzz: setup  ## feed the assembler nonsense; SEED=7 replays, ARGS="--inputs 1000000" takes longer
+	@$(PYTHON) -m tests.panther.asm.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(PYTHON) -m ruff check .

@@ -397,7 +397,7 @@ class _Assembler:
                 return _require(part, number, first.column)
             case Kind.MCU if alone and _is_mcu(first):
                 return _require(part, self.mcu(first), first.column)
-            case Kind.MCUS if alone and _is_mcu(first):
+            case Kind.MCUS if _is_mcu(first):
                 return _require(part, self.mcus(own), first.column)
             case Kind.OPERATIONS if len(own[0]) > 1 and own[0][1].text == ":":
                 return _require(part, self.operations(own), first.column)

@@ -133,3 +133,13 @@ def mcu_bench(params: McuParams, *, units: int = 1) -> Design:
     from cocotb_tests.bench import bench_design
 
     return bench_design(params, mcu_design(params).verilog, units=units)
+
+
+def core_bench(params: CoreParams) -> Design:
+    """A core with a retire port on the bench."""
+    from cocotb_tests.bench.core import core_bench_design
+    from hdl.verilog import core_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "core", params)
+    verilog = _kept(f"core-{key}", lambda: core_verilog(params, retire=True))
+    return core_bench_design(params, verilog)

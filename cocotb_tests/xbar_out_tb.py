@@ -10,14 +10,28 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from cocotb_tests.compare import compare
 from cocotb_tests.designs import parameters
 from cocotb_tests.drivers import Pauses, corner, pack, start, unpack
-from cocotb_tests.pins import compare_pins
+from cocotb_tests.pins import compare_pins, read
 from hdl.analog import groups
 from hdl.mcu.adc_control import tag_layout
-from hdl.mcu.xbar_out import results_layout
+from hdl.mcu.xbar_out import READ_PORTS, results_layout
 from panther.arch.mcu import LANES, OUT_BANK_BITS, OutBank
 
 CYCLES = 1200
-INPUTS = ("write", "write_bank", "write_tag", "write_word", "locked", "i__valid", "i__payload")
+INPUTS = ("write", "write_bank", "write_tag", "write_word", "locked")
+
+
+class Port:
+    """One of the two read ports, and what it must say."""
+
+    def __init__(self, dut, number: int) -> None:
+        self.request: tuple[OutBank, int] | None = None
+        # the words on the output, as far as they are defined
+        self.waiting: list[int] | None = None
+        for name in ("i_valid", "i_ready", "i_payload", "o_valid", "o_ready", "o_payload"):
+            side, signal = name.split("_")
+            setattr(self, name, getattr(dut, f"{side}__{number}__{signal}"))
+        for handle in (self.i_valid, self.i_payload, self.o_ready):
+            handle.value = 0
 
 
 class Bench:
@@ -32,9 +46,7 @@ class Bench:
         self.lines = {OutBank.MVM: params.columns, OutBank.MTVM: params.rows}
         # what was written past the end of a bank need not be kept
         self.words = {bank: [0] * lines for bank, lines in self.lines.items()}
-        self.request: tuple[OutBank, int] | None = None
-        # the words on the output, as far as they are defined
-        self.waiting: list[int] | None = None
+        self.ports = [Port(dut, number) for number in range(READ_PORTS)]
         self.cycle = 0
 
     def write(self, bank: OutBank, group: int, *, whole: bool = False) -> None:
@@ -63,34 +75,36 @@ class Bench:
     async def tick(self, *, locked: int = 0, ask: bool = True) -> None:
         """One cycle."""
         dut, where = self.dut, f"cycle {self.cycle}"
-        if ask and self.request is None and not self.source:
-            self.request = self.next_request()
-        bank, index = self.request or self.next_request()
-        ready = not self.sink
-        dut.i__valid.value = self.request is not None
-        dut.i__payload.value = bank | index << OUT_BANK_BITS
-        dut.o__ready.value, dut.locked.value = ready, locked
+        dut.locked.value = locked
+        asked = []
+        for port in self.ports:
+            if ask and port.request is None and not self.source:
+                port.request = self.next_request()
+            bank, index = port.request or self.next_request()
+            ready = not self.sink
+            port.i_valid.value = port.request is not None
+            port.i_payload.value = bank | index << OUT_BANK_BITS
+            port.o_ready.value = ready
+            asked.append((bank, index, ready))
         await RisingEdge(dut.clk)
-        free = (self.waiting is None or ready) and not locked >> bank & 1
-        taken = free and self.request is not None
-        past = index >= self.lines[bank]
-        compare_pins(
-            "XbarOut",
-            where,
-            dut,
-            i__ready=free,
-            dropped=taken and past,
-            o__valid=self.waiting is not None,
-        )
-        if self.waiting is not None:
-            rtl = unpack(results_layout(self.params), dut.o__payload)
-            for lane, golden in enumerate(self.waiting):
-                compare("XbarOut", f"{where}, word {lane}", golden, rtl[lane])
-        if taken:
-            self.waiting = self.words[bank][index : index + LANES]
-            self.request = None
-        elif ready:
-            self.waiting = None
+        dropped = False
+        for number, (port, (bank, index, ready)) in enumerate(zip(self.ports, asked, strict=True)):
+            free = (port.waiting is None or ready) and not locked >> bank & 1
+            taken = free and port.request is not None
+            dropped |= taken and index >= self.lines[bank]
+            told = f"{where}, port {number}"
+            compare("XbarOut", f"{told}, ready", int(free), read(port.i_ready))
+            compare("XbarOut", f"{told}, valid", int(port.waiting is not None), read(port.o_valid))
+            if port.waiting is not None:
+                rtl = unpack(results_layout(self.params), port.o_payload)
+                for lane, golden in enumerate(port.waiting):
+                    compare("XbarOut", f"{told}, word {lane}", golden, rtl[lane])
+            if taken:
+                port.waiting = self.words[bank][index : index + LANES]
+                port.request = None
+            elif ready:
+                port.waiting = None
+        compare_pins("XbarOut", where, dut, dropped=dropped)
         await FallingEdge(dut.clk)
         dut.write.value = 0
         self.cycle += 1
@@ -107,7 +121,7 @@ class Bench:
 async def words_written_are_read(dut, pauses):
     rng = random.Random(cocotb.RANDOM_SEED)
     bench = Bench(dut, rng, pauses)
-    await start(dut, *INPUTS, "o__ready")
+    await start(dut, *INPUTS)
     await bench.fill()
     locked = 0
     for _ in range(CYCLES):
@@ -123,13 +137,15 @@ async def words_written_are_read(dut, pauses):
 @cocotb.test()
 async def reset_drops_a_waiting_word(dut):
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), "none")
-    await start(dut, *INPUTS, "o__ready")
+    await start(dut, *INPUTS)
     await bench.fill()
     for _ in range(5):
         await bench.tick()
-    dut.rst.value, dut.i__valid.value, dut.o__ready.value = 1, 0, 0
+    dut.rst.value = 1
+    for port in bench.ports:
+        port.i_valid.value, port.o_ready.value = 0, 0
+        port.waiting = None
     await FallingEdge(dut.clk)
     dut.rst.value = 0
-    bench.waiting = None
     for _ in range(20):
         await bench.tick()

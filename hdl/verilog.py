@@ -5,7 +5,9 @@ import re
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from hdl.core.core import Core
 from hdl.mcu.mcu import Mcu
+from panther.arch.core import CoreParams
 from panther.arch.params import McuParams
 
 TIMESCALE = "`timescale 1ns/1ps"
@@ -59,3 +61,8 @@ def _plain_names(text: str) -> str:
 def mcu_verilog(params: McuParams) -> str:
     """Verilog text of a matrix compute unit as module ``mcu``."""
     return component_verilog(Mcu(params), name="mcu")
+
+
+def core_verilog(params: CoreParams, *, retire: bool = False) -> str:
+    """Verilog text of a core as module ``core``, with a retire port if asked for."""
+    return component_verilog(Core(params, retire=retire), name="core")

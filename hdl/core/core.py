@@ -246,7 +246,7 @@ class Core(wiring.Component):
                 with m.If(stop):
                     m.next = "HALTED"
             with m.State("X"):
-                m.d.comb += [self.running.eq(1), checked.eq(1)]
+                m.d.comb += [self.running.eq(1), checked.eq(1), waiting.eq(waits)]
                 # the last one assigned wins: the least number
                 for fault, condition in sorted(faults.items(), reverse=True):
                     with m.If(condition):
@@ -254,7 +254,7 @@ class Core(wiring.Component):
                 with m.If(stop):
                     m.next = "HALTED"
                 with m.Elif(waits):
-                    m.d.comb += waiting.eq(1)
+                    m.next = "X"
                 with m.Elif(now.unit_vector):
                     m.d.comb += sequence.start.eq(1)
                     m.next = "VECTOR"
@@ -405,7 +405,7 @@ class Core(wiring.Component):
                     unit.i_config.valid.eq(1),
                     unit.i_config.p.key.eq(now.key),
                     unit.i_config.p.value.eq(now.value),
-                    refused.eq(unit.rejected),
+                    refused.eq(unit.config_rejected),
                 ]
 
         m.d.comb += [

@@ -14,7 +14,7 @@ from hdl.mcu.row_access import RowAccess
 from hdl.mcu.row_buffer import RowBuffer
 from hdl.mcu.shift_add import ShiftAdd
 from hdl.mcu.xbar_in import XbarIn
-from hdl.mcu.xbar_out import XbarOut
+from hdl.mcu.xbar_out import READ_PORTS, XbarOut
 from panther.arch.mcu import (
     CONFIG_KEY_BITS,
     CONFIG_VALUE_BITS,
@@ -61,9 +61,9 @@ class Mcu(wiring.Component):
         Configuration, taken while idle.
     i_write : In(stream.Signature(operands_layout(params)))
         Words into XbarIn, up to ``LANES`` at a time.
-    i_read : In(stream.Signature({"bank": 1, "index": 8}))
+    i_read : Array of In(stream.Signature({"bank": 1, "index": 8})), one for each port
         First word wanted of XbarOut.
-    o_read : Out(stream.Signature(results_layout(params)))
+    o_read : Array of Out(stream.Signature(results_layout(params))), one for each port
         It and the words that follow, ``LANES`` in all.
     i_cells : In(stream.Signature({"column": 8, "cells": ...}))
         Cells into the row buffer.
@@ -75,6 +75,8 @@ class Mcu(wiring.Component):
         An operation is going on.
     rejected : Out(1)
         A request was taken that cannot be carried out (one cycle).
+    config_rejected : Out(1)
+        It is the configuration.
     array : Out(ArraySignature(params))
         The analog arrays.
     """
@@ -82,8 +84,6 @@ class Mcu(wiring.Component):
     i_command: stream.Interface
     i_config: stream.Interface
     i_write: stream.Interface
-    i_read: stream.Interface
-    o_read: stream.Interface
     i_cells: stream.Interface
     i_cells_read: stream.Interface
     o_cells: stream.Interface
@@ -113,6 +113,7 @@ class Mcu(wiring.Component):
                 "counter_value": Out(unsigned(COUNTER_BITS)),
                 "busy": Out(1),
                 "rejected": Out(1),
+                "config_rejected": Out(1),
                 "array": Out(ArraySignature(params)),
             }
         )
@@ -132,8 +133,9 @@ class Mcu(wiring.Component):
         m.submodules.row_access = row_access = RowAccess(params)
         m.submodules.counters = counters = Counters(params)
         wiring.connect(m, wiring.flipped(self.i_write), xbar_in.i)
-        wiring.connect(m, wiring.flipped(self.i_read), xbar_out.i)
-        wiring.connect(m, xbar_out.o, wiring.flipped(self.o_read))
+        for port in range(READ_PORTS):
+            wiring.connect(m, wiring.flipped(self.i_read[port]), xbar_out.i[port])
+            wiring.connect(m, xbar_out.o[port], wiring.flipped(self.o_read[port]))
         wiring.connect(m, wiring.flipped(self.i_cells), row_buffer.i_write)
         wiring.connect(m, wiring.flipped(self.i_cells_read), row_buffer.i_read)
         wiring.connect(m, row_buffer.o_read, wiring.flipped(self.o_cells))
@@ -178,6 +180,7 @@ class Mcu(wiring.Component):
                 | (operation == Operation.WRITE)
             ),
             self.busy.eq(~idle),
+            self.config_rejected.eq(bad_config),
             self.rejected.eq(
                 bad_config | bad_command | xbar_in.dropped | xbar_out.dropped | row_buffer.dropped
             ),

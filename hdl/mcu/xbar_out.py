@@ -11,6 +11,9 @@ from hdl.mcu.adc_control import tag_layout
 from panther.arch.mcu import INDEX_BITS, LANE_BITS, LANES, OUT_BANK_BITS, OutBank
 from panther.arch.params import McuParams
 
+READ_PORTS = 2
+"""Operands a vector instruction may have."""
+
 
 def results_layout(params: McuParams) -> data.ArrayLayout:
     """Words of XbarOut, as many as are read in a cycle."""
@@ -20,10 +23,10 @@ def results_layout(params: McuParams) -> data.ArrayLayout:
 class XbarOut(wiring.Component):
     """Two result vectors, written a line group at a time and read ``LANES`` words at a time.
 
-    Words ``index`` and following, wherever that lies, appear one cycle after their request and
-    stay until taken; one request a cycle. Requests for a locked bank wait; words past the end are
-    undefined, and if the first one is, the request raises ``dropped``. Lanes of a group that are
-    not in use keep their words.
+    Two ports read independently. Words ``index`` and following, wherever that lies, appear one
+    cycle after their request and stay until taken; one request a cycle and port. Requests for a
+    locked bank wait; words past the end are undefined, and if the first one is, the request raises
+    ``dropped``. Lanes of a group that are not in use keep their words.
 
     Word ``n`` lies in memory ``n % W``, with ``W`` a multiple of ``LANES`` and of the words of a
     group, so neither a request nor a group ever finds two of its words in one memory.
@@ -40,16 +43,13 @@ class XbarOut(wiring.Component):
         Words.
     locked : In(2)
         Banks being written by a running operation, bit ``OutBank``.
-    i : In(stream.Signature({"bank": 1, "index": 8}))
+    i : Array of In(stream.Signature({"bank": 1, "index": 8})), one for each port
         Read requests.
-    o : Out(stream.Signature(results_layout(params)))
+    o : Array of Out(stream.Signature(results_layout(params))), one for each port
         Words read.
     dropped : Out(1)
-        The request taken in this cycle begins past the end of its bank.
+        A request taken in this cycle begins past the end of its bank.
     """
-
-    i: stream.Interface
-    o: stream.Interface
 
     def __init__(self, params: McuParams) -> None:
         self.params = params
@@ -64,8 +64,8 @@ class XbarOut(wiring.Component):
                 "write_tag": In(tag_layout(params)),
                 "write_word": In(group),
                 "locked": In(unsigned(len(OutBank))),
-                "i": In(stream.Signature(request)),
-                "o": Out(stream.Signature(results_layout(params))),
+                "i": In(stream.Signature(request)).array(READ_PORTS),
+                "o": Out(stream.Signature(results_layout(params))).array(READ_PORTS),
                 "dropped": Out(1),
             }
         )
@@ -82,55 +82,64 @@ class XbarOut(wiring.Component):
         address_bits = words.bit_length() - 1
         sharing_bits = sharing.bit_length() - 1
 
-        take = Signal()
-        request = self.i.p
-        first, start = Signal(range(memories)), Signal(range(memories))
         shared = Signal(range(max(2, sharing)))
-        lines = Mux(request.bank == OutBank.MVM, params.columns, params.rows)
-        m.d.comb += [
-            self.i.ready.eq(
-                (~self.o.valid | self.o.ready) & ~self.locked.bit_select(request.bank, 1)
-            ),
-            take.eq(self.i.valid & self.i.ready),
-            self.dropped.eq(take & (request.index >= lines)),
-            first.eq(request.index % memories),
-            shared.eq(self.write_tag.index[:sharing_bits]),
-        ]
-        with m.If(take):
-            m.d.sync += [self.o.valid.eq(1), start.eq(first)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-
+        m.d.comb += shared.eq(self.write_tag.index[:sharing_bits])
         stored = []
         for n in range(memories):
             m.submodules[f"words{n}"] = memory = Memory(
                 shape=unsigned(params.operand_bits), depth=len(OutBank) * words, init=[]
             )
-            read, write = memory.read_port(), memory.write_port()
+            stored.append(memory)
+            write = memory.write_port()
             lane = n % per_group
-            # words in front of the first one are those of the next address; the last is never
-            skipped = first > n if n + 1 < memories else 0
             m.d.comb += [
                 write.en.eq(self.write & self.write_tag.lanes[lane] & (shared == n // per_group)),
                 write.addr.eq(
                     Cat(self.write_tag.index[sharing_bits:][:address_bits], self.write_bank)
                 ),
                 write.data.eq(self.write_word[lane]),
-                read.en.eq(take),
-                read.addr.eq(
-                    Cat((request.index // memories + skipped)[:address_bits], request.bank)
-                ),
             ]
-            stored.append(read.data)
 
-        # the word of one place modulo LANES lies in one of every fourth memory
-        place = start[:LANE_BITS]
-        placed = []
-        for n in range(LANES):
-            candidates = stored[n::LANES]
-            which = Signal(range(len(candidates) + 1), name=f"which{n}")
-            m.d.comb += which.eq((start + (LANES - 1 - n)) >> LANE_BITS)
-            placed.append(Array([*candidates, candidates[0]])[which])
-        for lane in range(LANES):
-            m.d.comb += self.o.payload[lane].eq(Array(placed)[(place + lane)[:LANE_BITS]])
+        past = []
+        for port, (asked, answer) in enumerate(zip(self.i, self.o, strict=True)):
+            take = Signal(name=f"take{port}")
+            request = asked.p
+            first = Signal(range(memories), name=f"first{port}")
+            start = Signal(range(memories), name=f"start{port}")
+            lines = Mux(request.bank == OutBank.MVM, params.columns, params.rows)
+            past.append(take & (request.index >= lines))
+            m.d.comb += [
+                asked.ready.eq(
+                    (~answer.valid | answer.ready) & ~self.locked.bit_select(request.bank, 1)
+                ),
+                take.eq(asked.valid & asked.ready),
+                first.eq(request.index % memories),
+            ]
+            with m.If(take):
+                m.d.sync += [answer.valid.eq(1), start.eq(first)]
+            with m.Elif(answer.ready):
+                m.d.sync += answer.valid.eq(0)
+            found = []
+            for n, memory in enumerate(stored):
+                read = memory.read_port()
+                # words in front of the first one are those of the next address; the last is never
+                skipped = first > n if n + 1 < memories else 0
+                m.d.comb += [
+                    read.en.eq(take),
+                    read.addr.eq(
+                        Cat((request.index // memories + skipped)[:address_bits], request.bank)
+                    ),
+                ]
+                found.append(read.data)
+            # the word of one place modulo LANES lies in one of every fourth memory
+            place = start[:LANE_BITS]
+            placed = []
+            for n in range(LANES):
+                candidates = found[n::LANES]
+                which = Signal(range(len(candidates) + 1), name=f"which{port}_{n}")
+                m.d.comb += which.eq((start + (LANES - 1 - n)) >> LANE_BITS)
+                placed.append(Array([*candidates, candidates[0]])[which])
+            for lane in range(LANES):
+                m.d.comb += answer.payload[lane].eq(Array(placed)[(place + lane)[:LANE_BITS]])
+        m.d.comb += self.dropped.eq(Cat(past).any())
         return m

@@ -1,9 +1,14 @@
 """Named parameter sets. ``panther verilog --preset NAME`` and the tests read this table."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
+from panther.arch.core import CoreParams
 from panther.arch.params import AdcParams, McuParams, SliceParams
+
+Params = TypeVar("Params")
 
 PAPER = McuParams()
 """The paper's choice: 128x128, eight slices of four value bits, slicing ``44466555``."""
@@ -39,6 +44,24 @@ PRESETS: dict[str, McuParams] = {
 }
 
 
+CORES: dict[str, CoreParams] = {
+    "PAPER": CoreParams(),
+    "SMALL": CoreParams(mcu=SMALL, mcus=3, registers=256, instructions=1024, memory_words=1024),
+}
+"""Named cores: the paper's, with two of its units, and one that simulates fast."""
+
+
+def core_preset(name: str) -> CoreParams:
+    """Return the core called ``name`` (case does not matter).
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists them and suggests the nearest.
+    """
+    return _named("Core", name, CORES)
+
+
 def preset(name: str) -> McuParams:
     """Return the preset called ``name`` (case does not matter).
 
@@ -47,8 +70,12 @@ def preset(name: str) -> McuParams:
     ValueError
         If there is none; the message lists them and suggests the nearest.
     """
-    if (params := PRESETS.get(name.upper())) is not None:
+    return _named("Preset", name, PRESETS)
+
+
+def _named(kind: str, name: str, known: Mapping[str, Params]) -> Params:
+    if (params := known.get(name.upper())) is not None:
         return params
-    near = difflib.get_close_matches(name.upper(), PRESETS, n=1)
+    near = difflib.get_close_matches(name.upper(), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise ValueError(f"Preset must be one of {', '.join(PRESETS)}, not {name!r}{hint}")
+    raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}{hint}")

@@ -1,0 +1,158 @@
+"""Runs programs on the bench in lockstep with the twin; what several testbenches share."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cocotb_tests.core_driver import CoreDriver, Stop
+from cocotb_tests.host import reset
+from cocotb_tests.lockstep import Lockstep
+from cocotb_tests.random_programs import Case
+from models.analog.array import Array, IdealArray
+from models.system.core import Core
+from panther.arch.core import CoreParams, Fault
+from panther.arch.isa import CORE_INSTRUCTIONS, decode
+
+
+class Coverage:
+    """Which instructions, ends of fields and fault causes lockstep runs have met."""
+
+    def __init__(self) -> None:
+        self.retired: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+
+    def see(self, word: int, fault: Fault = Fault.NONE) -> None:
+        """An instruction that retired, or stopped the core."""
+        found = decode(word)
+        if fault is not Fault.NONE:
+            self.faults[fault.name] += 1
+        if found is None or found[0].mnemonic not in CORE_INSTRUCTIONS:
+            return
+        item, values = found
+        if fault is Fault.NONE:
+            self.retired[item.mnemonic] += 1
+        for part in item.fields:
+            for end, name in ((part.least, "least"), (part.greatest, "greatest")):
+                if values[part.name] == end:
+                    self.ends[f"{item.mnemonic} {part.name} {name}"] += 1
+
+    @staticmethod
+    def goals() -> dict[str, list[str]]:
+        """Everything there is to meet."""
+        ends = [
+            f"{name} {part.name} {end}"
+            for name, item in CORE_INSTRUCTIONS.items()
+            for part in item.fields
+            for end in ("least", "greatest")
+        ]
+        faults = [fault.name for fault in Fault if fault is not Fault.NONE]
+        return {"instructions": list(CORE_INSTRUCTIONS), "ends of fields": ends, "faults": faults}
+
+    @property
+    def met(self) -> dict[str, Counter[str]]:
+        return {"instructions": self.retired, "ends of fields": self.ends, "faults": self.faults}
+
+    @property
+    def missing(self) -> dict[str, list[str]]:
+        """What has not been met."""
+        return {
+            kind: [goal for goal in goals if not self.met[kind][goal]]
+            for kind, goals in self.goals().items()
+        }
+
+    def to_json(self) -> str:
+        return json.dumps({kind: dict(counts) for kind, counts in self.met.items()})
+
+    def add_json(self, text: str) -> None:
+        """Add what another run has met."""
+        for kind, counts in json.loads(text).items():
+            self.met[kind].update(counts)
+
+
+class Rig:
+    """A core on its bench and its twin, made anew for every case; the simulation goes on.
+
+    Parameters
+    ----------
+    dut
+        The bench.
+    params
+        The core.
+    """
+
+    def __init__(self, dut: Any, params: CoreParams) -> None:
+        self.dut, self.params = dut, params
+        self._driver: CoreDriver | None = None
+        self.coverage = Coverage()
+        self.instructions = 0
+        """Random ones: those of the prologues do not count."""
+        self.cycles = 0
+        self.compared = 0
+
+    async def prepare(self, case: Case, arrays: Sequence[Array] | None = None) -> Lockstep:
+        """Bring bench and twin into the state a case starts from."""
+        params = self.params
+        await reset(self.dut)
+        twins = [IdealArray(params.mcu) for _ in range(params.mcus)]
+        if arrays is None:
+            arrays = [IdealArray(params.mcu) for _ in range(params.mcus)]
+        for cells, *pair in zip(case.cells(params.mcu, params.mcus), arrays, twins, strict=True):
+            for array in pair:
+                array.cells = cells
+        if self._driver is None:
+            self._driver = CoreDriver(self.dut.core0, params, arrays)
+        rtl = self._driver
+        rtl.use(arrays)
+        twin = Core(params, twins, trace=True)
+        await rtl.load(case.words, case.bad_parity)
+        await rtl.clear(len(case.words))
+        twin.load(case.words, case.bad_parity)
+        words = np.zeros(params.memory_words, np.int16)
+        words[: len(case.memory)] = case.memory
+        twin.memory_words[:] = words
+        twin.memory.valid[: len(case.valid)] = case.valid
+        twin.memory.readers[: len(case.readers)] = case.readers
+        await rtl.load_memory(words, twin.memory.valid, twin.memory.readers)
+        return Lockstep(rtl, twin)
+
+    async def run(self, case: Case, arrays: Sequence[Array] | None = None) -> Stop:
+        """Run a case to its halt, going on behind every instruction that stops the core.
+
+        Raises
+        ------
+        Divergence
+            At the first difference.
+        """
+        lockstep = await self.prepare(case, arrays)
+        reached = 0
+
+        def see(rows: Any) -> None:
+            nonlocal reached
+            for _, pc, low, high in rows.tolist():
+                reached = max(reached, pc)
+                if pc >= case.body:
+                    self.instructions += 1
+                    self.coverage.see(low | high << 32)
+
+        lockstep.on_retire = see
+        pc = 0
+        while True:
+            stop = await lockstep.run(pc=pc, limit=1 << 22)
+            self.cycles += stop.cycle
+            if stop.running:
+                raise AssertionError(f"{case.generator} {case.seed} must come to an end")
+            if stop.fault is Fault.NONE:
+                break
+            self.instructions += 1
+            if stop.pc < len(case.words):
+                reached = max(reached, stop.pc)
+                self.coverage.see(case.words[stop.pc], stop.fault)
+            else:
+                self.coverage.faults[stop.fault.name] += 1
+            pc = reached + 1
+        self.compared += lockstep.compared
+        return stop

@@ -6,27 +6,20 @@ batch. A testbench may call them one by one.
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from golden.fixed import Ints, as_integers
+from golden.vfu import EXP2, LOG2_E
+from panther.arch.core import WORD_BITS
 from panther.arch.formats import TrainFormats
 
-LOG2_E = 47274
-"""log2(e) in Q1.15."""
+WORD_HIGH = (1 << (WORD_BITS - 1)) - 1
+LOG2_E_FRACTION = 15
 EXP2_INDEX_BITS = 8
-EXP2_FRACTION = 15
-EXP2 = np.array(
-    [
-        int((Decimal(2) ** (EXP2_FRACTION - Decimal(i) / 256)).to_integral_value(ROUND_HALF_EVEN))
-        for i in range(1 << EXP2_INDEX_BITS)
-    ],
-    np.int64,
-)
-"""``2**(-i / 256)`` in Q1.15 for ``i`` from 0 to 255."""
+EXP2_FRACTION = 14
 
 
 def bias_row(x: Any, formats: TrainFormats) -> Ints:
@@ -79,11 +72,11 @@ def _feed(y: Ints, one: int, least: int) -> Ints:
 
 @njit(cache=True)
 def exponential(gap: int, fraction: int) -> int:
-    """``exp(-gap / 2**fraction)`` in Q1.15 for a word ``gap`` of at least 0.
+    """``exp(-gap / 2**fraction)`` in Q1.14, as :func:`golden.vfu.exponential` of one word.
 
     With ``t = round_shift(gap * 47274, fraction + 7)``, the exponent to base 2 in units of 1/256,
     the result is ``round_shift(EXP2[t mod 256], t div 256)``, and 0 where ``t div 256`` is above
-    16. Products are 64 bits wide; ``round_shift`` is nearest, ties toward plus infinity.
+    15. Products are 64 bits wide; ``round_shift`` is nearest, ties toward plus infinity.
 
     Parameters
     ----------
@@ -95,9 +88,9 @@ def exponential(gap: int, fraction: int) -> int:
     Returns
     -------
     int
-        0 to 32768.
+        0 to 16384.
     """
-    drop = fraction + EXP2_FRACTION - EXP2_INDEX_BITS
+    drop = fraction + LOG2_E_FRACTION - EXP2_INDEX_BITS
     scaled = (gap * LOG2_E + ((1 << drop) >> 1)) >> drop
     shift = scaled >> EXP2_INDEX_BITS
     if shift > EXP2_FRACTION + 1:
@@ -115,12 +108,13 @@ def _softmax_errors(
 
     ``logits`` and ``e`` have the shape (examples, classes).
     """
+    farthest = max(high, WORD_HIGH)
     for b in range(logits.shape[0]):
         if labels[b] < 0 or labels[b] >= logits.shape[1]:
             return b
         greatest, total = logits[b].max(), 0
         for i in range(logits.shape[1]):
-            e[b, i] = exponential(greatest - logits[b, i], fraction)
+            e[b, i] = exponential(min(greatest - logits[b, i], farthest), fraction)
             total += e[b, i]
         for i in range(logits.shape[1]):
             e[b, i] = ((e[b, i] << error_fraction) + (total >> 1)) // total
@@ -135,7 +129,11 @@ def _softmax_errors(
 def softmax_error(logits: Any, label: Any, formats: TrainFormats) -> Ints:
     """Gradient of the softmax cross-entropy with respect to the logits, in integers only.
 
-    1. ``u[i] = exponential(max(logits) - logits[i])``, Q1.15 (see :func:`exponential`);
+    With words of 16 bits and an error of at most 14 fraction bits it is, to the bit, what a core
+    computes: ``vr.max``, ``vs.rsub``, ``vi.exp``, ``vr.sum``, ``vs.div``, ``v.sub``, ``v.satg``.
+
+    1. ``u[i] = exponential(max(logits) - logits[i])``, Q1.14 (see :func:`exponential`), of the
+       difference saturated to 16 bits, or to the activation's if it has more;
     2. ``s = sum(u)``;
     3. ``q[i] = ((u[i] << F) + (s >> 1)) div s`` with ``F`` the error's fraction bits: the
        probability, rounded to nearest, ties up;

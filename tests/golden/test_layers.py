@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden import vfu
 from golden.layers import (
-    EXP2,
     Rate,
     backward,
     bias_row,
@@ -19,6 +19,7 @@ from golden.layers import (
     softmax_error,
 )
 from panther.arch.formats import Fixed, TrainFormats
+from panther.arch.isa import Function
 
 FORMATS = TrainFormats()
 
@@ -46,22 +47,16 @@ def test_layers_in_one_pass_equal_their_parts(corners):
         np.testing.assert_array_equal(updates, scale_error(errors, rate, FORMATS))
 
 
-def test_exponential_table_is_the_rounded_power_of_two():
-    assert EXP2[0] == 32768
-    assert EXP2[128] == 23170  # 32768 / sqrt(2)
-    assert np.abs(EXP2 - 2.0 ** (15 - np.arange(256) / 256)).max() <= 0.5
-
-
 @pytest.mark.parametrize("fraction", [0, 4, 10, 15])
-def test_exponential_follows_the_real_one(fraction):
-    for gap in range(0, min(20 << fraction, 65536), 7):
-        assert abs(exponential(gap, fraction) - 32768 * math.exp(-gap / 2.0**fraction)) < 60
+def test_exponential_is_the_vector_units(fraction):
+    gaps = np.arange(32768)
+    expected, _ = vfu.compute(Function.EXP, gaps, shift=fraction)
+    assert [exponential(int(gap), fraction) for gap in gaps] == expected.tolist()
 
 
 def test_exponential_to_the_bit():
-    # 1.0 in Q5.10: t = (1024 * 47274 + 2**16) >> 17 = 369; EXP2[113] = 24131; >> 1, rounded
-    assert EXP2[113] == 24131
-    assert [exponential(gap, 10) for gap in (0, 1024, 65535)] == [32768, 12066, 0]
+    # 1.0 in Q5.10: t = (1024 * 47274 + 2**16) >> 17 = 369; EXP2[113] = 12065; >> 1, rounded
+    assert [exponential(gap, 10) for gap in (0, 1024, 65535)] == [16384, 6033, 0]
 
 
 @given(
@@ -73,9 +68,9 @@ def test_softmax_error_in_plain_integers(logits, label):
     top = max(logits)
     u = []
     for y in logits:
-        t = ((top - y) * 47274 + (1 << 16)) >> 17
+        t = (min(top - y, 32767) * 47274 + (1 << 16)) >> 17
         shift = t >> 8
-        u.append((int(EXP2[t & 255]) + (1 << shift >> 1)) >> shift)
+        u.append((int(vfu.EXP2[t & 255]) + (1 << shift >> 1)) >> shift)
     s = sum(u)
     expected = [((v << 13) + (s >> 1)) // s for v in u]
     expected[label] -= 8192
@@ -83,6 +78,24 @@ def test_softmax_error_in_plain_integers(logits, label):
         if (y == 32767 and expected[i] < 0) or (y == -32768 and expected[i] > 0):
             expected[i] = 0
     assert softmax_error(logits, label, FORMATS).tolist() == expected
+
+
+@given(st.data(), st.integers(2, 12), st.integers(0, 15), st.integers(0, 14))
+def test_softmax_error_is_what_vector_instructions_compute(data, classes, fraction, error_fraction):
+    words = st.one_of(st.sampled_from((32767, -32768, 0)), st.integers(-32768, 32767))
+    y = np.array(data.draw(st.lists(words, min_size=classes, max_size=classes)))
+    label = data.draw(st.integers(0, classes - 1))
+    gap, _ = vfu.compute(Function.RSUB, y, vfu.reduce(Function.MAX, y))
+    u, _ = vfu.compute(Function.EXP, gap, shift=fraction)
+    q, _ = vfu.compute(Function.DIV, u, vfu.reduce(Function.SUM, u), shift=error_fraction)
+    one_hot = np.where(np.arange(classes) == label, 1 << error_fraction, 0)
+    e, saturated = vfu.compute(Function.SUB, q, one_hot)
+    e, _ = vfu.compute(Function.SATG, e, y)
+    formats = TrainFormats(
+        activation=Fixed(bits=16, fraction=fraction), error=Fixed(bits=16, fraction=error_fraction)
+    )
+    assert saturated == 0
+    assert softmax_error(y, label, formats).tolist() == e.tolist()
 
 
 def test_softmax_error_is_near_the_real_gradient():

@@ -74,6 +74,18 @@ class Crossbar:
         self._low, self._high = np.repeat(ranges, params.columns, axis=0).T.copy()
 
     @property
+    def storage(self) -> NDArray[np.signedinteger]:
+        """The cells themselves, shape (rows, slices, columns), of a type that may be wider than
+        they need. Memory that is set here keeps them from then on.
+        """
+        return self._cells
+
+    @storage.setter
+    def storage(self, storage: NDArray[np.signedinteger]) -> None:
+        storage[:] = self._cells
+        self._cells = storage
+
+    @property
     def cells(self) -> NDArray[np.int16]:
         """Copy of the cells, shape (slices, rows, columns)."""
         return self._cells.transpose(1, 0, 2).astype(np.int16)

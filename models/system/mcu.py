@@ -1,0 +1,507 @@
+"""The matrix units of a core at transaction level: the same bits, counts and cycles as ``hdl/mcu``.
+
+Where a unit's array is an :class:`IdealArray` its operations are compiled and work on the memory of
+the crossbars themselves. Any other array is driven through its protocol, event by event as the
+hardware would, by :func:`start_external`.
+
+An operation is carried out whole when it is started. Whoever respects ``in_free``, ``out_free`` and
+``free`` cannot tell.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.analog.array import Array, IdealArray
+from models.analog.crossbar import Crossbar
+from models.analog.driver import PulseTrain
+from panther.arch.core import CoreParams
+from panther.arch.mcu import ConfigKey, InBank, Operation, OutBank, counter_names
+from panther.arch.params import McuParams
+
+_REQUANTISE, _CRS_TOP, _ADC_CLIP = range(3)
+_SLICES_PER_STAGE = 4
+"""Slices the slice-carry unit resolves in a cycle."""
+
+
+class Design(NamedTuple):
+    """What the parameters say of every unit."""
+
+    value_bits: int
+    operand_bits: int
+    sum_bits: int
+    adcs: int
+    """Per slice."""
+    integrate_cycles: int
+    pulse_cycles: int
+    program_cycles: int
+    lossless: bool
+    """No converter clips or rounds, so a product is one of integers."""
+    low: NDArray[np.int64]
+    """Least value of a cell, by slice."""
+    high: NDArray[np.int64]
+    span: NDArray[np.int64]
+    """The greatest increment that makes a difference."""
+    adc_low: NDArray[np.int64]
+    adc_high: NDArray[np.int64]
+    adc_step_log2: NDArray[np.int64]
+
+
+class Mcus(NamedTuple):
+    """All matrix units of one core; the first axis of every array is the unit."""
+
+    cells: NDArray[np.signedinteger]
+    """Of compiled units, shape (units, rows, slices, columns)."""
+    latches: NDArray[np.signedinteger]
+    """What the write latches were last loaded with, shape (units, slices, columns)."""
+    xbar_in: NDArray[np.int16]
+    """Operands, shape (units, ``InBank``, lines)."""
+    xbar_out: NDArray[np.int16]
+    """Results, shape (units, ``OutBank``, lines)."""
+    config: NDArray[np.int64]
+    """``ConfigKey`` ROWS to MTVM_SHIFT."""
+    counters: NDArray[np.int64]
+    """In the order of ``counter_names``; they wrap when they are read."""
+    in_free: NDArray[np.int64]
+    """First cycle in which a bank of XbarIn may be written, shape (units, ``InBank``)."""
+    out_free: NDArray[np.int64]
+    """First cycle in which a bank of XbarOut may be read, shape (units, ``OutBank``)."""
+    free: NDArray[np.int64]
+    """First cycle in which the unit is idle."""
+    compiled: NDArray[np.bool_]
+    """Whether :func:`start` carries out operations; else it is :func:`start_external`."""
+    sums: NDArray[np.signedinteger]
+    """Working memory of products, shape (slices, lines); as wide as exact sums need."""
+    design: Design
+
+
+def make_mcus(params: CoreParams, arrays: Sequence[Array]) -> Mcus:
+    """The matrix units of a core, as after a reset, on its ``arrays``."""
+    if len(arrays) != params.mcus:
+        raise ValueError(f"Arrays must be {params.mcus}, one for each MCU, not {len(arrays)}")
+    return make_units(params.mcu, arrays)
+
+
+def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
+    """As many units as there are ``arrays``; operands of any width.
+
+    Cells of an ideal array are kept in the units' memory from now on.
+    """
+    count, slices = len(arrays), params.slices
+    kind = Crossbar(params).storage.dtype
+    cells = np.zeros((count, params.rows, slices.count, params.columns), kind)
+    compiled = np.zeros(count, np.bool_)
+    for m, array in enumerate(arrays):
+        # a subclass may do anything
+        if type(array) is IdealArray:
+            array.crossbar.storage = cells[m]
+            compiled[m] = True
+    lines = max(params.rows, params.columns)
+    ranges = np.array([slices.cell_range(k) for k in range(slices.count)], np.int64)
+    half = 1 << (np.array(params.adc_bits, np.int64) - 1)
+    # a word times a cell, summed over all lines
+    exact = max(params.lossless_bits) + params.operand_bits <= 32
+    config = np.array([[params.rows, params.columns, 0, 0]] * count, np.int64)
+    return Mcus(
+        cells=cells,
+        latches=np.zeros((count, slices.count, params.columns), kind),
+        xbar_in=np.zeros((count, len(InBank), lines), np.int16),
+        xbar_out=np.zeros((count, len(OutBank), lines), np.int16),
+        config=config.reshape(count, 4),
+        counters=np.zeros((count, len(counter_names(slices.count))), np.int64),
+        in_free=np.zeros((count, len(InBank)), np.int64),
+        out_free=np.zeros((count, len(OutBank)), np.int64),
+        free=np.zeros(count, np.int64),
+        compiled=compiled,
+        sums=np.zeros((slices.count, lines), np.int32 if exact else np.int64),
+        design=Design(
+            value_bits=slices.value_bits,
+            operand_bits=params.operand_bits,
+            sum_bits=params.sum_bits,
+            adcs=params.adc.per_slice,
+            integrate_cycles=params.timing.integrate_cycles,
+            pulse_cycles=params.timing.pulse_cycles,
+            program_cycles=params.timing.program_cycles,
+            lossless=not any(params.adc_step_log2)
+            and all(np.greater_equal(params.adc_bits, params.lossless_bits)),
+            low=ranges[:, 0].copy(),
+            high=ranges[:, 1].copy(),
+            span=ranges[:, 1] - ranges[:, 0],
+            adc_low=-half,
+            adc_high=half - 1,
+            adc_step_log2=np.array(params.adc_step_log2, np.int64),
+        ),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _groups(mcus, m, key):  # type: ignore[no-untyped-def]
+    """Line groups that hold a line in use: of rows, or of columns."""
+    adcs = mcus.design.adcs
+    return (mcus.config[m, key] + adcs - 1) // adcs
+
+
+@njit(cache=True, nogil=True)
+def duration(mcus, m, operation):  # type: ignore[no-untyped-def]
+    """Cycles from the one in which a command is taken to the first in which ``busy`` is low."""
+    design = mcus.design
+    if operation == Operation.OPA:
+        return 4 * design.operand_bits * design.pulse_cycles + 3
+    if operation == Operation.CRS:
+        stages = (mcus.cells.shape[2] + _SLICES_PER_STAGE - 1) // _SLICES_PER_STAGE
+        row = _groups(mcus, m, ConfigKey.COLUMNS) + design.integrate_cycles + design.program_cycles
+        return mcus.config[m, ConfigKey.ROWS] * (row + stages + 4) + 2
+    groups = _groups(mcus, m, ConfigKey.ROWS if operation == Operation.MTVM else ConfigKey.COLUMNS)
+    # the next step settles while this one is converted
+    step = max(groups, design.integrate_cycles + 2)
+    return (design.operand_bits - 1) * step + groups + design.integrate_cycles + 8
+
+
+@njit(cache=True, nogil=True)
+def configure(mcus, m, key, value):  # type: ignore[no-untyped-def]
+    """Set a configuration register of an idle unit; False if it was refused."""
+    value &= 0xFFFFFFFF
+    _, rows, _, columns = mcus.cells.shape
+    if key == ConfigKey.ROWS:
+        accepted = 1 <= value <= rows
+    elif key == ConfigKey.COLUMNS:
+        accepted = 1 <= value <= columns
+    elif key == ConfigKey.MVM_SHIFT or key == ConfigKey.MTVM_SHIFT:
+        accepted = value < mcus.design.sum_bits
+    else:
+        accepted = key == ConfigKey.CLEAR_COUNTERS
+        if accepted:
+            mcus.counters[m] = 0
+        return accepted
+    if accepted:
+        mcus.config[m, key] = value
+    return accepted
+
+
+@njit(cache=True, nogil=True)
+def counter(mcus, m, n):  # type: ignore[no-untyped-def]
+    """Saturation counter ``n`` of an idle unit."""
+    return mcus.counters[m, n] & 0xFFFFFFFF
+
+
+@njit(cache=True, nogil=True)
+def start(mcus, m, operations, now):  # type: ignore[no-untyped-def]
+    """Give an idle, compiled unit its operations, bit ``Operation`` each, in cycle ``now``.
+
+    The first is handed over in the next cycle, each further one when the one before is done.
+    """
+    handed = now + 1
+    if operations >> Operation.MVM & 1:
+        _multiply(mcus, m, False)
+        handed = _occupy(mcus, m, Operation.MVM, handed)
+    if operations >> Operation.MTVM & 1:
+        _multiply(mcus, m, True)
+        handed = _occupy(mcus, m, Operation.MTVM, handed)
+    if operations >> Operation.OPA & 1:
+        _accumulate(mcus, m)
+        handed = _occupy(mcus, m, Operation.OPA, handed)
+    if operations >> Operation.CRS & 1:
+        _resolve(mcus, m)
+        handed = _occupy(mcus, m, Operation.CRS, handed)
+
+
+def start_external(mcus: Mcus, m: int, operations: int, now: int, array: Array) -> None:
+    """Do as :func:`start`, by the events its pins would show to ``array``."""
+    handed = now + 1
+    for operation in (Operation.MVM, Operation.MTVM, Operation.OPA, Operation.CRS):
+        if operations >> operation & 1:
+            if operation is Operation.OPA:
+                _accumulate_external(mcus, m, array)
+            elif operation is Operation.CRS:
+                _resolve_external(mcus, m, array)
+            else:
+                _multiply_external(mcus, m, array, transpose=operation is Operation.MTVM)
+            handed = _occupy(mcus, m, int(operation), handed)
+
+
+@njit(cache=True, nogil=True)
+def _occupy(mcus, m, operation, handed):  # type: ignore[no-untyped-def]
+    """Banks and unit are in use until the operation is done; returns when that is."""
+    done = handed + duration(mcus, m, operation)
+    if operation == Operation.OPA:
+        mcus.in_free[m, InBank.OPA_ROWS] = done
+        mcus.in_free[m, InBank.OPA_COLUMNS] = done
+    elif operation != Operation.CRS:  # MVM and MTVM have the numbers of their banks
+        mcus.in_free[m, operation] = done
+        mcus.out_free[m, operation] = done
+    mcus.free[m] = done
+    return done
+
+
+# MVM and MTVM
+
+
+@njit(cache=True, nogil=True)
+def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
+    """Every line drives, whether in use or not; results are those of the lines in use."""
+    design = mcus.design
+    cells = mcus.cells[m]
+    rows, slices, columns = cells.shape
+    bank = 1 if transpose else 0
+    drive = mcus.xbar_in[m, bank, : columns if transpose else rows]
+    lines = mcus.config[m, ConfigKey.ROWS if transpose else ConfigKey.COLUMNS]
+    totals = np.zeros(lines, np.int64)
+    if design.lossless:
+        sums = mcus.sums[:, :lines]
+        if transpose:
+            _dot_rows(cells, drive, sums)
+        else:
+            _dot_columns(cells, drive, mcus.sums)
+        for k in range(slices):
+            for line in range(lines):
+                totals[line] += np.int64(sums[k, line]) << (k * design.value_bits)
+    else:
+        bits = np.empty(drive.size, np.int16)
+        for step in range(design.operand_bits):
+            for i in range(drive.size):
+                bits[i] = (drive[i] >> step) & 1
+            sums = mcus.sums[:, :lines]
+            if transpose:
+                _dot_rows(cells, bits, sums)
+            else:
+                _dot_columns(cells, bits, mcus.sums)
+            _convert(mcus, m, sums, step, totals)
+    _requantise(mcus, m, bank, totals)
+
+
+@njit(cache=True, nogil=True)
+def _dot_columns(cells, drive, sums):  # type: ignore[no-untyped-def]
+    """``sums[k, column] = sum(drive[row] * cells[row, k, column])``."""
+    rows, slices, columns = cells.shape
+    wide = sums.dtype.type
+    sums[:, :columns] = 0
+    for row in range(rows):
+        level = wide(drive[row])
+        if level:
+            for k in range(slices):
+                for column in range(columns):
+                    sums[k, column] = wide(sums[k, column] + wide(level * cells[row, k, column]))
+
+
+@njit(cache=True, nogil=True)
+def _dot_rows(cells, drive, sums):  # type: ignore[no-untyped-def]
+    """``sums[k, row] = sum(drive[column] * cells[row, k, column])``, for as many rows."""
+    _, slices, columns = cells.shape
+    wide = sums.dtype.type
+    for row in range(sums.shape[1]):
+        for k in range(slices):
+            total = wide(0)
+            for column in range(columns):
+                total = wide(total + wide(wide(drive[column]) * cells[row, k, column]))
+            sums[k, row] = total
+
+
+@njit(cache=True, nogil=True)
+def _convert(mcus, m, sums, step, totals):  # type: ignore[no-untyped-def]
+    """Digitise the sums of one bit step, and add them up over slices and steps."""
+    design = mcus.design
+    is_sign = step == design.operand_bits - 1
+    for k in range(sums.shape[0]):
+        step_log2, low, high = design.adc_step_log2[k], design.adc_low[k], design.adc_high[k]
+        half = (1 << step_log2) >> 1
+        place = step + step_log2 + k * design.value_bits
+        clipped = 0
+        for line in range(sums.shape[1]):
+            exact = (np.int64(sums[k, line]) + half) >> step_log2
+            code = min(max(exact, low), high)
+            clipped += code != exact
+            totals[line] += (-code if is_sign else code) << place
+        mcus.counters[m, _ADC_CLIP + k] += clipped
+
+
+@njit(cache=True, nogil=True)
+def _requantise(mcus, m, bank, totals):  # type: ignore[no-untyped-def]
+    """Round to nearest, ties up, and saturate into XbarOut."""
+    shift = mcus.config[m, ConfigKey.MVM_SHIFT + bank]
+    high = (1 << (mcus.design.operand_bits - 1)) - 1
+    saturated = 0
+    for line in range(totals.size):
+        # one fraction bit is kept, so adding one to it adds half an LSB
+        rounded = (((totals[line] << 1) >> shift) + 1) >> 1
+        word = min(max(rounded, -high - 1), high)
+        saturated += word != rounded
+        mcus.xbar_out[m, bank, line] = word
+    mcus.counters[m, _REQUANTISE] += saturated
+
+
+def _multiply_external(mcus: Mcus, m: int, array: Array, *, transpose: bool) -> None:
+    design = mcus.design
+    _, rows, _, columns = mcus.cells.shape
+    bank = OutBank.MTVM if transpose else OutBank.MVM
+    drive = mcus.xbar_in[m, bank, : columns if transpose else rows]
+    lines = mcus.config[m, ConfigKey.ROWS if transpose else ConfigKey.COLUMNS]
+    totals = np.zeros(lines, np.int64)
+    places = design.adc_step_log2 + design.value_bits * np.arange(len(design.low))
+    for step in range(design.operand_bits):
+        bits = ((drive >> step) & 1).astype(np.uint8)
+        conversion = array.convert(bits, transpose=transpose, fine=False)
+        codes = _wrapped(conversion.code[:lines], design.adc_low, design.adc_high)
+        step_sum = (codes << places).sum(axis=1) << step
+        totals += -step_sum if step == design.operand_bits - 1 else step_sum
+        _count(mcus, m, _ADC_CLIP, conversion.over[:lines])
+    _requantise(mcus, m, int(bank), totals)
+
+
+# OPA
+
+
+@njit(cache=True, nogil=True)
+def _accumulate(mcus, m):  # type: ignore[no-untyped-def]
+    """All pulses on one cell have one sign, so a row saturates once and not at every pulse."""
+    design = mcus.design
+    cells = mcus.cells[m]
+    rows, slices, columns = cells.shape
+    narrow = cells.dtype.type
+    operands = mcus.xbar_in[m, InBank.OPA_ROWS, :rows]
+    errors = mcus.xbar_in[m, InBank.OPA_COLUMNS, :columns]
+    used = np.int64(0)
+    for row in range(rows):
+        used |= abs(np.int64(operands[row]))
+    # increments of all cells of a row in each bit step
+    steps = np.empty((design.operand_bits, slices, columns), cells.dtype)
+    for step in range(design.operand_bits):
+        if used >> step & 1:
+            _digits(design, errors, step, steps[step])
+    low, high = design.low, design.high
+    total = np.empty((slices, columns), cells.dtype)
+    for row in range(rows):
+        magnitude = abs(np.int64(operands[row]))
+        if magnitude == 0:
+            continue
+        total[:] = 0
+        for step in range(design.operand_bits):
+            if magnitude >> step & 1:
+                for k in range(slices):
+                    span = narrow(design.span[k])
+                    for column in range(columns):
+                        pulsed = narrow(total[k, column] + steps[step, k, column])
+                        total[k, column] = min(max(pulsed, narrow(-span)), span)
+        sign = -1 if operands[row] < 0 else 1
+        for k in range(slices):
+            least, most = narrow(low[k]), narrow(high[k])
+            for column in range(columns):
+                cell = narrow(cells[row, k, column] + narrow(sign * total[k, column]))
+                cells[row, k, column] = min(max(cell, least), most)
+
+
+@njit(cache=True, nogil=True)
+def _digits(design, errors, step, digits):  # type: ignore[no-untyped-def]
+    """The digits of ``abs(e) << step`` with the sign of e, no greater than a cell can tell."""
+    slices, columns = digits.shape
+    for k in range(slices):
+        # digits above the top slice widen it
+        mask = -1 if k == slices - 1 else (1 << design.value_bits) - 1
+        for column in range(columns):
+            error = np.int32(errors[column])
+            digit = np.int32((abs(error) << step) >> (k * design.value_bits)) & mask
+            digit = min(digit, design.span[k])
+            digits[k, column] = -digit if error < 0 else digit
+
+
+def _accumulate_external(mcus: Mcus, m: int, array: Array) -> None:
+    _, rows, _, columns = mcus.cells.shape
+    operands = mcus.xbar_in[m, InBank.OPA_ROWS, :rows].astype(np.int32)
+    errors = mcus.xbar_in[m, InBank.OPA_COLUMNS, :columns].astype(np.int32)
+    row_drive, column_drive, column_value, negative = [], [], [], []
+    for step in range(mcus.design.operand_bits):
+        bits = (np.abs(operands) >> step) & 1
+        for row_negative in (False, True):
+            for column_negative in (False, True):
+                row_drive.append(bits * ((operands < 0) == row_negative))
+                column_drive.append((errors < 0) == column_negative)
+                column_value.append(np.abs(errors) << step)
+                negative.append(row_negative != column_negative)
+    array.pulse(
+        PulseTrain(
+            row_drive=np.array(row_drive, np.uint8),
+            column_drive=np.array(column_drive, np.uint8),
+            column_value=np.array(column_value, np.int32),
+            negative=np.array(negative, np.uint8),
+        )
+    )
+
+
+# CRS
+
+
+@njit(cache=True, nogil=True)
+def _resolve(mcus, m):  # type: ignore[no-untyped-def]
+    """Row by row: line groups with a column in use are read, resolved, and loaded; then the row is
+    written from all latches.
+    """
+    cells = mcus.cells[m]
+    latches = mcus.latches[m]
+    loaded = _groups(mcus, m, ConfigKey.COLUMNS) * mcus.design.adcs
+    for row in range(mcus.config[m, ConfigKey.ROWS]):
+        _resolve_row(mcus, m, cells[row, :, :loaded], latches[:, :loaded])
+        cells[row] = latches
+
+
+@njit(cache=True, nogil=True)
+def _resolve_row(mcus, m, cells, latches):  # type: ignore[no-untyped-def]
+    """Canonical ``cells`` into ``latches``, both of shape (slices, columns); counts columns in use
+    only.
+    """
+    design = mcus.design
+    slices, columns = cells.shape
+    narrow = latches.dtype.type
+    in_use = mcus.config[m, ConfigKey.COLUMNS]
+    top = slices - 1
+    value_bits = design.value_bits
+    half = 1 << (value_bits - 1)
+    carry = np.zeros(columns, latches.dtype)
+    for k in range(slices):
+        low, high = design.low[k], design.high[k]
+        at_limit = 0
+        for column in range(in_use):
+            at_limit += (cells[k, column] == low) | (cells[k, column] == high)
+        mcus.counters[m, _ADC_CLIP + slices + k] += at_limit
+        if k < top:
+            for column in range(columns):
+                total = narrow(cells[k, column] + carry[column])
+                above = narrow(narrow(total + half) >> value_bits)
+                latches[k, column] = narrow(total - narrow(above << value_bits))
+                carry[column] = above
+        else:
+            saturated = 0
+            for column in range(columns):
+                total = narrow(cells[k, column] + carry[column])
+                latches[k, column] = min(max(total, narrow(low)), narrow(high))
+                saturated += (column < in_use) & (latches[k, column] != total)
+            mcus.counters[m, _CRS_TOP] += saturated
+
+
+def _resolve_external(mcus: Mcus, m: int, array: Array) -> None:
+    design, latches = mcus.design, mcus.latches[m]
+    _, rows, _, _ = mcus.cells.shape
+    in_use = mcus.config[m, ConfigKey.COLUMNS]
+    loaded = _groups(mcus, m, int(ConfigKey.COLUMNS)) * design.adcs
+    for row in range(mcus.config[m, ConfigKey.ROWS]):
+        drive = np.zeros(rows, np.uint8)
+        drive[row] = 1
+        conversion = array.convert(drive, transpose=False, fine=True)
+        _count(mcus, m, _ADC_CLIP, conversion.over[:in_use])
+        cells = _wrapped(conversion.code[:loaded], design.low, design.high).astype(latches.dtype)
+        _resolve_row(mcus, m, np.ascontiguousarray(cells.T), latches[:, :loaded])
+        array.program(row, latches.T.astype(np.int16))
+
+
+def _wrapped(
+    codes: NDArray[np.int32], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """As many low bits of the codes, shape (lines, slices), as wires carry."""
+    return ((codes - low) & (high - low)) + low
+
+
+def _count(mcus: Mcus, m: int, first: int, events: NDArray[np.bool_]) -> None:
+    """Count events, shape (lines, slices), in the counters of each slice."""
+    counts = np.count_nonzero(events, axis=0)
+    mcus.counters[m, first : first + len(counts)] += counts

@@ -1,5 +1,6 @@
 """``panther asm``: a program's text to its instruction words."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +8,17 @@ from typing import Annotated
 import typer
 
 from panther.arch.core import CoreParams
+from panther.arch.presets import CORES, core_preset
 from panther.cli.errors import UserError
 from panther.cli.output import replacing
+
+PRESET_HELP = f"Core the program is for: {', '.join(CORES)}."
 
 
 def core_params(preset: str) -> CoreParams:
     """Return the core a program is for."""
-    from panther.arch import presets
-
     try:
-        return CoreParams(mcu=presets.preset(preset))
+        return core_preset(preset)
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -32,21 +34,20 @@ def asm(
         list[Path] | None,
         typer.Option("--include", "-I", help="Folder with included files. Repeatable."),
     ] = None,
-    preset: Annotated[
-        str, typer.Option(help="Core the program is for; see panther presets.")
-    ] = "PAPER",
+    preset: Annotated[str, typer.Option(help=PRESET_HELP)] = "PAPER",
 ) -> None:
     """Assemble a program; docs/isa.md says how programs are written."""
     from panther.asm import AssemblyError, assemble_file
 
+    params = core_params(preset)
     files = [file for file in (program, output, listing) if file is not None]
-    if len({file.resolve() for file in files}) < len(files):
+    if len({os.path.realpath(file) for file in files}) < len(files):
         raise UserError(
             f"Program, output and listing must be different files, not "
             f"{', '.join(str(file) for file in files)}"
         )
     try:
-        made = assemble_file(program, core_params(preset), include=include or [])
+        made = assemble_file(program, params, include=include or [])
     except AssemblyError as error:
         mistakes = len(error.diagnostics)
         print(error, file=sys.stderr)
@@ -63,4 +64,4 @@ def asm(
             # the listing first: the words replace what was there once both are written
             with replacing(listing) as text:
                 text.write_text(made.listing, encoding="utf-8")
-    print(f"{output}: {len(made.words)} of {core_params(preset).instructions} instructions")
+    print(f"{output}: {len(made.words)} of {params.instructions} instructions")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from panther.cli.asm import core_params
+from panther.cli.asm import PRESET_HELP, core_params
 from panther.cli.errors import UserError
 
 
@@ -15,9 +15,7 @@ def disasm(
     addresses: Annotated[
         bool, typer.Option("--addresses", help="Show every word's address and bits, too.")
     ] = False,
-    preset: Annotated[
-        str, typer.Option(help="Core the program is for; see panther presets.")
-    ] = "PAPER",
+    preset: Annotated[str, typer.Option(help=PRESET_HELP)] = "PAPER",
 ) -> None:
     """Show a program's words as text, which panther asm assembles to the same words."""
     from panther.asm import disassemble, read_binary

@@ -4,6 +4,8 @@ import dataclasses
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from panther.arch.core import CoreParams, csr_names
 from panther.arch.isa import INSTRUCTIONS, Kind, decode
@@ -37,6 +39,14 @@ def message(line):
     """The only thing said about a line, without its place."""
     (only,) = messages(line)
     return only.split(": ", 1)[1]
+
+
+def value_of(expression):
+    """What an expression is worth, or what is said about it."""
+    try:
+        return assemble_text(f".word {expression}", PARAMS).words[0]
+    except AssemblyError as error:
+        return str(error)
 
 
 # ---- what programs mean
@@ -111,6 +121,26 @@ def test_expressions_are_those_of_c(expression, value):
     assert fields_of(f"sset s1, {expression}")["imm"] == value
 
 
+@given(
+    st.recursive(
+        st.integers(0, 99).map(str),
+        lambda inner: (
+            st.tuples(inner, st.sampled_from(("|", "^", "&", "+", "-", "*")), inner).map(" ".join)
+            | inner.map("({})".format)
+            | inner.map("~{}".format)
+            | st.tuples(inner, st.sampled_from(("<< 1", ">> 2"))).map(" ".join)
+        ),
+        max_leaves=6,
+    )
+)
+def test_precedence_is_pythons(expression):
+    found = value_of(f"({expression}) & 0xffffffff")
+    if isinstance(found, int):
+        assert found == eval(expression) & 0xFFFFFFFF
+    else:
+        assert "Shift must be" in found or "at most 80 bits" in found
+
+
 def test_labels_constants_and_holes():
     program = assemble_text(
         ".equ n, 4\n"
@@ -134,6 +164,10 @@ def test_labels_constants_and_holes():
     assert program.where(3) == "address 3"
     assert program.source[4].text == "  jmp start # back"
     assert program.binary[:16] == loop.to_bytes(8, "little") + nop.to_bytes(8, "little")
+
+
+def test_org_may_name_the_end_of_the_memory():
+    assert assemble_text(".org 512\nend:", PARAMS).labels == {"end": 512}
 
 
 def test_org_goes_back_into_a_hole():
@@ -340,6 +374,11 @@ def test_every_mistake_in_one_run_by_place():
         "5:3: Text must end with a quotation mark",
         "6:9: e must be defined above this line: .equ and .org do not look ahead",
     ]
+
+
+@pytest.mark.parametrize("bad", ["nop $", "nix", "v.add", "nop ,", ".word x"])
+def test_labels_behind_a_mistake_keep_their_addresses(bad):
+    assert len(messages(f"{bad}\nbehind: vset r0, 1, behind")) == 1
 
 
 def test_undefined_name_is_reported_at_every_use():

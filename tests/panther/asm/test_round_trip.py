@@ -87,6 +87,13 @@ def test_canonical_text(line, text):
     assert instruction_text(word, CORES[0]) == text
 
 
+def test_addresses_behind_a_small_bank_have_no_name():
+    item = INSTRUCTIONS["v.mov"]
+    for address, text in ((6, "6"), (4, "m0.mvm_in+4"), (4102, "m0.mvm_out+6"), (4103, "4103")):
+        word = item.encode(d=6144, a=address, len=1)
+        assert instruction_text(word, CORES[3]) == f"v.mov r0, {text}, 1"
+
+
 def test_jumps_get_labels():
     text = "L0:\n    loop 3, L2\n    nop\nL2:\n    jmp L4\n    jmp L0\nL4:\n"
     words = assemble_text(text, CORES[0]).words

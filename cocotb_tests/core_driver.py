@@ -105,6 +105,12 @@ class CoreDriver:
         for bridge, array in zip(self.bridges, arrays, strict=True):
             bridge.array = array
 
+    def forget(self) -> None:
+        """Skip what was traced so far, and what the units have done."""
+        for event in self._rings:
+            self._taken[event] = int(self._rings[event][1].read()[0, 0])
+        self._operations = [int(result[1].read()[0, 0]) for result in self._results]
+
     async def load(
         self, words: Sequence[int], bad_parity: Sequence[int] = (), *, first: int = 0
     ) -> None:

@@ -107,6 +107,7 @@ class Rig:
             self._driver = CoreDriver(self.dut.core0, params, arrays)
         rtl = self._driver
         rtl.use(arrays)
+        rtl.forget()
         twin = Core(params, twins, trace=True)
         await rtl.load(case.words, case.bad_parity)
         await rtl.clear(len(case.words))

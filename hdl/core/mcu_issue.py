@@ -83,12 +83,16 @@ class McuIssue(wiring.Component):
             for n, operation in enumerate(QUEUED):
                 with m.If(first[n]):
                     m.d.comb += command.p.operation.eq(operation)
+            handed = Signal(len(QUEUED), name=f"handed{mcu}")
+            named = Signal(len(QUEUED), name=f"named{mcu}")
             with m.If(command.valid & command.ready):
-                m.d.sync += [pending.eq(pending & ~first), running.eq(first)]
+                m.d.comb += handed.eq(first)
+                m.d.sync += running.eq(first)
             with m.If(self.issue):
-                m.d.sync += pending.eq(
-                    pending
-                    | self.operations[3 * mcu : 3 * mcu + 3]
-                    | Mux(self.crs[mcu], 1 << QUEUED.index(Operation.CRS), 0)
-                )
+                m.d.comb += [
+                    named[:3].eq(self.operations[3 * mcu : 3 * mcu + 3]),
+                    named[QUEUED.index(Operation.CRS)].eq(self.crs[mcu]),
+                ]
+            # a unit may be handed its next operation in the very cycle others are named
+            m.d.sync += pending.eq(pending & ~handed | named)
         return m

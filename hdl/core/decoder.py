@@ -1,6 +1,6 @@
 """Decoder: an instruction word as its fields, straight from the instruction table."""
 
-from amaranth import Module, Signal, signed, unsigned
+from amaranth import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,6 @@ from panther.arch.isa import (
     OPCODE_BITS,
     VECTOR_FUNCTION_BITS,
     Instruction,
-    Unit,
 )
 
 NUMBER = {name: number for number, name in enumerate(CORE_INSTRUCTIONS)}
@@ -31,8 +30,8 @@ def decoded_layout() -> data.StructLayout:
         "function": unsigned(FUNCTION_BITS),
         "lane": unsigned(VECTOR_FUNCTION_BITS),
     }
-    for unit in Unit:
-        shapes[f"unit_{unit.name.lower()}"] = unsigned(1)
+    for item in CORE_INSTRUCTIONS.values():
+        shapes[f"unit_{item.unit.name.lower()}"] = unsigned(1)
     for item in CORE_INSTRUCTIONS.values():
         for part in item.fields:
             old = shapes.get(part.name, unsigned(1))
@@ -89,13 +88,10 @@ class Decoder(wiring.Component):
                     if item.lane is not None:
                         m.d.comb += decoded.lane.eq(item.lane)
                     for part in item.fields:
-                        bits = self.word[part.lsb : part.lsb + part.bits]
-                        value = Signal(
-                            signed(part.bits) if part.signed else unsigned(part.bits),
-                            name=f"{name.replace('.', '_')}_{part.name}",
-                        )
+                        value = self.word[part.lsb : part.lsb + part.bits]
+                        if part.signed:
+                            value = value.as_signed()
                         m.d.comb += [
-                            value.eq(bits),
                             decoded[part.name].eq(value),
                             decoded[f"has_{part.name}"].eq(1),
                         ]

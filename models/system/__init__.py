@@ -10,14 +10,14 @@ numba only sees when the file of the function itself has changed; so importing t
 what is older than the newest of its sources.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def _remove_old_code() -> None:
-    here = Path(__file__).parent
-    sources = [*here.parent.rglob("*.py"), *(here.parents[1] / "panther" / "arch").glob("*.py")]
+def remove_old_code(folder: Path, sources: Iterable[Path]) -> None:
+    """Remove numba's indices in ``folder`` that are older than a source."""
     newest = max(file.stat().st_mtime for file in sources)
-    for index in here.glob("__pycache__/*.nbi"):
+    for index in folder.glob("*.nbi"):
         try:
             if index.stat().st_mtime < newest:
                 index.unlink()
@@ -25,4 +25,8 @@ def _remove_old_code() -> None:
             pass  # another process was faster
 
 
-_remove_old_code()
+_HERE = Path(__file__).parent
+remove_old_code(
+    _HERE / "__pycache__",
+    (*_HERE.parent.rglob("*.py"), *(_HERE.parents[1] / "panther" / "arch").glob("*.py")),
+)

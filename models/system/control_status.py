@@ -22,7 +22,7 @@ class Register(IntEnum):
 
 
 class ControlStatus(NamedTuple):
-    """Read and written in the cycle X of an instruction."""
+    """Read and written in the X cycle of an instruction."""
 
     values: NDArray[np.int64]
     """By :class:`Register`."""

@@ -76,7 +76,7 @@ class _Machine(NamedTuple):
 _ROOM = 4096
 """Rows of a trace that no single instruction fills."""
 _FOREVER = (1 << 62) - 1
-_SLICE = 1 << 22
+_SLICE = 1 << 16
 """Instructions after which the compiled loop lets Python see to an interrupt."""
 
 
@@ -241,6 +241,10 @@ class Core:
         check_range("Number of the core", number, 0, READERS - 2)
         if len(arrays) != params.mcus:
             raise ValueError(f"Arrays must be {params.mcus}, one for each MCU, not {len(arrays)}")
+        if memory is not None and words_of(memory).size != params.memory_words:
+            raise ValueError(
+                f"Memory must have {params.memory_words} words, not {words_of(memory).size}"
+            )
         self.params = params
         self.arrays = tuple(arrays)
         self.memory = make_memory(params.memory_words) if memory is None else memory

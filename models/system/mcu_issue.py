@@ -75,10 +75,10 @@ def issue_outside(
     unit: McuIssue, mcus: mcu.Mcus, arrays: tuple[Array, ...], trace: Trace, now: int
 ) -> None:
     """Start what compiled code could not start in cycle ``now``."""
-    for m in np.flatnonzero(unit.outside):
-        bits = unit.outside[m]
-        mcu.start_external(mcus, m, bits, now, arrays[m])
-        _record(mcus, m, bits, trace, now)
+    for m, bits in enumerate(unit.outside.tolist()):
+        if bits:
+            mcu.start_external(mcus, m, bits, now, arrays[m])
+            _record(mcus, m, bits, trace, now)
     unit.outside[:] = 0
 
 

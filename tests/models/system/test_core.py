@@ -5,6 +5,7 @@ import pytest
 
 from models.analog.array import IdealArray
 from models.system.core import Core, Status
+from models.system.memory import make_memory
 from models.system.trace import Event
 from panther.arch.core import GENERAL_BASE, CoreParams, Csr, Fault, MemoryOp, csr_names
 from panther.arch.isa import INSTRUCTIONS
@@ -826,6 +827,8 @@ def test_impossible_wishes_are_refused():
         made.csr(6)
     with pytest.raises(ValueError, match="Arrays must be 2, one for each MCU, not 1"):
         Core(PARAMS, [IdealArray(MCU)])
+    with pytest.raises(ValueError, match="Memory must have 256 words, not 128"):
+        core(memory=make_memory(128))
     with pytest.raises(ValueError, match="Number of the core"):
         core(number=8)
     with pytest.raises(ValueError, match="Memory cycles"):

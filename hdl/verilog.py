@@ -30,7 +30,30 @@ def component_verilog(component: wiring.Component, *, name: str) -> str:
         text,
         flags=re.MULTILINE,
     )
+    text = _with_triggers(text)
     return f"// PANTHER-RTL, generated; do not edit\n{TIMESCALE}\n{text}"
+
+
+def _with_triggers(text: str) -> str:
+    """Give blocks that assign a constant to a part of a signal an event to wait for, as others."""
+    trigger = ""
+
+    def rewrite(match: re.Match[str]) -> str:
+        nonlocal trigger
+        if match["trigger"]:
+            trigger = match["trigger"]
+            return match[0]
+        return (
+            f"  always @* begin\n    if ({trigger}) begin end\n    {match['assignment']}\n  end\n"
+        )
+
+    return re.sub(
+        r"^  reg (?P<trigger>initial_trigger_*);\n"
+        r"|^  always @\*\n    (?P<assignment>\S+ = \d+'\w+;)\n",
+        rewrite,
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def _plain_names(text: str) -> str:

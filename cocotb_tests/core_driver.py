@@ -32,6 +32,10 @@ class Stop:
     cycle: int
     running: bool
     """It had not, when its limit of cycles was reached."""
+    retired: int
+    """Instructions retired."""
+    cycles: int
+    """Cycles up to the last one that did."""
 
 
 class CoreDriver:
@@ -84,6 +88,7 @@ class CoreDriver:
                 (Event.REQUEST, "memories", 5, "memory_count"),
             )
         }
+        self._retire_cycle = Memory(trace, "retire_cycle")
         self._taken = dict.fromkeys(self._rings, 0)
         self._results = [
             (
@@ -91,6 +96,7 @@ class CoreDriver:
                 Memory(unit.results, "count"),
                 Memory(unit.results, "operation"),
                 Memory(unit.results, "words_of", count=2 * RESULT_BANK),
+                Memory(unit.results, "cycles"),
             )
             for unit in self.units
         ]
@@ -207,6 +213,7 @@ class CoreDriver:
         self._start_pc.write(np.array([[pc]]))
         self._limit.write(np.array([[limit]]))
         self._go.write(np.array([[START]]))
+        before = self._retired
         done = self._done
         triggers = [done]
         if on_operation is not None:
@@ -222,10 +229,16 @@ class CoreDriver:
             if fired is done:
                 break
         fault, at, cycle, running = (int(word) for word in self._stopped.read()[:, 0])
-        return Stop(Fault(fault), at, cycle, bool(running))
+        retired = self._retired - before
+        cycles = int(self._retire_cycle.read()[0, 0]) + 1 if retired else 0
+        return Stop(Fault(fault), at, cycle, bool(running), retired, cycles)
+
+    @property
+    def _retired(self) -> int:
+        return int(self._rings[Event.RETIRE][1].read()[0, 0])
 
     def _see_operations(self, on_operation: Callable[[int, Operation], None]) -> None:
-        for mcu, (_, count, operation, _) in enumerate(self._results):
+        for mcu, (_, count, operation, _, _) in enumerate(self._results):
             now = int(count.read()[0, 0])
             if now != self._operations[mcu]:
                 self._operations[mcu] = now
@@ -242,6 +255,10 @@ class CoreDriver:
         first = RESULT_BANK * bank
         words = self._results[mcu][3].read(first, first + self.params.out_lines(bank))
         return words[:, 0].astype(np.uint16).view(np.int16)
+
+    def operation_cycles(self, mcu: int) -> int:
+        """Cycles of the operation a unit has just done."""
+        return int(self._results[mcu][4].read()[0, 0])
 
     @property
     def memory(self) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.int64]]:

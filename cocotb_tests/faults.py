@@ -22,9 +22,8 @@ class Stuck:
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:
-    """One bit of a word of the MVM operand, flipped on its way into XbarIn in the given example."""
+    """One bit of a pixel of the given example, flipped in the hardware's memory."""
 
-    unit: int = 0
     row: int = 0
     bit: int = 9
     example: int = 2
@@ -56,13 +55,13 @@ def check_fault(fault: Fault, params: McuParams, layers: Sequence[int], examples
     ValueError
         If unit, slice, line, bit or value does not exist there.
     """
-    _in_range("unit", fault.unit, 0, len(layers) - 2)
-    rows, columns = layers[fault.unit] + 1, layers[fault.unit + 1]
     if isinstance(fault, Flip):
-        _in_range("row", fault.row, 0, rows - 1)
+        _in_range("row", fault.row, 0, layers[0] - 1)
         _in_range("bit", fault.bit, 0, params.operand_bits - 1)
         _in_range("example", fault.example, 0, examples - 1)
         return
+    _in_range("unit", fault.unit, 0, len(layers) - 2)
+    rows, columns = layers[fault.unit] + 1, layers[fault.unit + 1]
     _in_range("slice", fault.slice, 0, params.slices.count - 1)
     if isinstance(fault, Stuck):
         _in_range("row", fault.row, 0, rows - 1)

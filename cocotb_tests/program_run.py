@@ -143,7 +143,7 @@ class Rig:
         pc = 0
         while True:
             stop = await lockstep.run(pc=pc, limit=1 << 22)
-            self.cycles += stop.cycle
+            self.cycles += stop.cycles
             if stop.running:
                 raise AssertionError(f"{case.generator} {case.seed} must come to an end")
             if stop.fault is Fault.NONE:

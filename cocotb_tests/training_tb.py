@@ -1,8 +1,4 @@
-"""Train a network on two matrix units in RTL, golden in step, every integer compared.
-
-The testbench does what a core will do later: it moves vectors between the units and computes the
-vector functions (ReLU, softmax error, learning rate) with ``golden.layers``.
-"""
+"""Train a network by a program on a core in RTL, golden in step, every integer compared."""
 
 import json
 import os
@@ -12,17 +8,19 @@ from pathlib import Path
 import cocotb
 import numpy as np
 
-from cocotb_tests.analog_bridge import AnalogBridge
 from cocotb_tests.compare import compare
+from cocotb_tests.core_driver import CoreDriver
 from cocotb_tests.faults import Drop, FaultyArray, Flip, Stuck, parse_fault
-from cocotb_tests.host import HostPort, Script, reset, signed_words, unpack_cells
-from cocotb_tests.training import CELLS, PROGRESS, RESULT, Run
+from cocotb_tests.host import reset
+from cocotb_tests.training import CELLS, CORE, LAYERS, PROGRESS, RECORD, RESULT, Run, program
 from golden.data import digits
 from golden.fast import FastMatrix
-from golden.layers import bias_row, learning_rate, relu, relu_backward, scale_error, softmax_error
-from golden.train import Trainer, epoch_order
+from golden.train import Trainer
 from models.analog.array import IdealArray
-from panther.arch.mcu import ConfigKey, InBank, Operation, OutBank, counter_names
+from models.system.trace import Event
+from panther.arch.core import LANES, Fault
+from panther.arch.mcu import Operation, OutBank, counter_names
+from panther.asm import assemble_text
 
 AXES = ("slice", "row", "column")
 
@@ -39,202 +37,150 @@ class WitnessMatrix(FastMatrix):
         return self.mtvm_output
 
 
-class Layer:
-    """One layer on one unit of the bench."""
+class Training:
+    """The golden training beside the program: one step ahead, compared as the units finish."""
 
-    def __init__(self, dut, number, params, matrix, fault, shift):
-        self.number, self.params, self.matrix, self.shift = number, params, matrix, shift
-        self.rows, self.columns = matrix.shape
-        self.array = IdealArray(params)
-        self.fault = fault if fault is not None and fault.unit == number else None
-        if isinstance(self.fault, (Stuck, Drop)):
-            self.array = FaultyArray(self.array, self.fault)
-        unit = getattr(dut, f"unit{number}")
-        self.bridge = AnalogBridge(unit, params, self.array)
-        self.host = HostPort(unit, params)
-        self.opas = 0
-        self.cycles = {}
-        cocotb.start_soon(self.bridge.serve())
+    def __init__(self, run: Run, core: CoreDriver, data) -> None:
+        self.run, self.core, self.data = run, core, data
+        self.order = run.order(data)
+        self.golden = Trainer(run.config(), WitnessMatrix)
+        self.example = -1
+        self.compared = 0
+        self.hits: list[bool] = []
+        self.resolutions = 0
+        self.cycles: dict[str, dict[str, list[int]]] = {}
+        self.began = self.last_report = time.monotonic()
 
-    async def play(self, script, timed=()):
-        """Play a script; ``timed`` are (operation, begin, end) places of its cycle stamps."""
-        answers = await self.host.play(script)
-        for operation, begin, end in timed:
-            cycles = int(answers[end][0, 0]) - int(answers[begin][0, 0])
-            self.cycles.setdefault(operation.name, []).append(cycles)
-        return answers
+    def see(self, mcu: int, operation: Operation) -> None:
+        """A unit is done with an operation: compare what it yielded."""
+        names = self.cycles.setdefault(f"unit{mcu}", {})
+        names.setdefault(operation.name, []).append(self.core.operation_cycles(mcu))
+        if mcu == 0 and operation is Operation.MVM:
+            self.example += 1
+            self._step()
+        matrix = self.golden.matrices[mcu]
+        if operation is Operation.MVM:
+            self._check(mcu, OutBank.MVM, matrix.mvm_output[0])
+        elif operation is Operation.MTVM:
+            self._check(mcu, OutBank.MTVM, matrix.mtvm_output[0])
+        elif operation is Operation.CRS:
+            self.resolutions += mcu == 0
+            self.check_cells(mcu, f"example {self.example}, after CRS")
 
-    def operate(self, script, operation):
-        begin = script.cycle()
-        script.command(operation)
-        return operation, begin, script.cycle()
+    def _step(self) -> None:
+        chosen = self.order[self.example % len(self.order)]
+        label = int(self.data.train_y[chosen])
+        trace = self.golden.step(self.data.train_x[chosen], label)
+        self.hits.append(int(np.argmax(trace.logits[0])) == label)
+        now = time.monotonic()
+        total = self.run.examples * self.run.epochs
+        if now - self.last_report > 0.1 or self.example == total - 1:
+            self.last_report = now
+            state = {"examples": self.example + 1, "compared": self.compared}
+            partial = Path(PROGRESS).with_suffix(".partial")
+            partial.write_text(json.dumps(state))
+            partial.rename(PROGRESS)
 
-    async def load(self):
-        """Configure the unit and write the first weights, row by row."""
-        cells = self.matrix.cells
-        script = Script(self.params)
-        for key, value in (
-            (ConfigKey.ROWS, self.rows), (ConfigKey.COLUMNS, self.columns),
-            (ConfigKey.MVM_SHIFT, self.shift), (ConfigKey.MTVM_SHIFT, self.shift),
-        ):  # fmt: skip
-            script.configure(key, value)
-        for row in range(self.rows):
-            script.write_cells(cells[:, row])
-            script.command(Operation.WRITE, row)
-        await self.play(script)
-        self.check_cells("first weights")
+    def _check(self, mcu: int, bank: OutBank, witness) -> None:
+        rtl = self.core.xbar_out(mcu, bank)[: len(witness)]
+        compare(f"unit{mcu}", f"example {self.example}, {bank.name}", witness, rtl, ("line",))
+        self.compared += rtl.size
 
-    async def forward(self, x, example):
-        script = Script(self.params)
-        words = x
-        if isinstance(self.fault, Flip) and example == self.fault.example:
-            words = x.copy()
-            words[self.fault.row] ^= 1 << self.fault.bit
-        script.write(InBank.MVM, words)
-        script.write(InBank.OPA_ROWS, x)
-        timed = self.operate(script, Operation.MVM)
-        where = script.read(OutBank.MVM, self.columns)
-        return signed_words((await self.play(script, [timed]))[where])
-
-    async def backward(self, e):
-        script = Script(self.params)
-        script.write(InBank.MTVM, e)
-        timed = self.operate(script, Operation.MTVM)
-        where = script.read(OutBank.MTVM, self.rows)
-        return signed_words((await self.play(script, [timed]))[where])
-
-    async def opa(self, e, period):
-        """OPA, and CRS when its period is over; returns whether there was one."""
-        script = Script(self.params)
-        script.write(InBank.OPA_COLUMNS, e)
-        timed = [self.operate(script, Operation.OPA)]
-        self.opas += 1
-        due = self.opas % period == 0
-        if due:
-            timed.append(self.operate(script, Operation.CRS))
-        await self.play(script, timed)
-        return due
-
-    def check_cells(self, when):
+    def check_cells(self, mcu: int, when: str) -> np.ndarray:
         """Every cell of every slice, as the array holds it."""
-        cells = self.array.cells[:, : self.rows, : self.columns]
-        compare(f"unit{self.number}", f"{when}, cells", self.matrix.cells, cells, AXES)
+        matrix = self.golden.matrices[mcu]
+        rows, columns = matrix.shape
+        cells = self.core.arrays[mcu].cells[:, :rows, :columns]
+        compare(f"unit{mcu}", f"{when}, cells", matrix.cells, cells, AXES)
+        self.compared += cells.size
         return cells
 
-    async def check_rows(self, when):
+    async def check_rows(self, mcu: int, when: str) -> None:
         """Every cell of every slice, as the unit reads it back."""
-        rows = []
-        for row in range(self.rows):
-            script = Script(self.params)
-            script.command(Operation.READ, row)
-            where = script.read_cells(self.columns)
-            rows.append(unpack_cells(self.params, (await self.play(script))[where]))
-        read = np.stack(rows, axis=1)
-        compare(f"unit{self.number}", f"{when}, cells read back", self.matrix.cells, read, AXES)
+        matrix = self.golden.matrices[mcu]
+        read = await self.core.read_cells(mcu, *matrix.shape)
+        compare(f"unit{mcu}", f"{when}, cells read back", matrix.cells, read, AXES)
+        self.compared += read.size
 
-    async def counters(self):
-        script = Script(self.params)
-        where = script.counters()
-        values = signed_words((await self.play(script))[where])
-        names = counter_names(self.params.slices.count)
-        counters = dict(zip(names, map(int, values), strict=True))
-        golden = self.matrix.counters
-        expected = [golden.saturated, golden.crs_saturated, *golden.clipped, *golden.at_limit]
-        compare(f"unit{self.number}", "counters", expected, list(counters.values()), ("counter",))
-        return counters
+    async def check_counters(self) -> dict[str, dict[str, int]]:
+        """Saturation counters, read by a program."""
+        names = counter_names(CORE.mcu.slices.count)
+        found = {}
+        for mcu, matrix in enumerate(self.golden.matrices):
+            reads = "\n".join(f"csrr s1, m{mcu}.{name}" for name in names)
+            await self.core.load(assemble_text(f"{reads}\nhlt", CORE).words)
+            self.core.forget()
+            await self.core.run()
+            values = self.core.take(Event.SCALAR)[:, 2].tolist()
+            golden = matrix.counters
+            expected = [golden.saturated, golden.crs_saturated, *golden.clipped, *golden.at_limit]
+            compare(f"unit{mcu}", "counters", expected, values, ("counter",))
+            self.compared += len(values)
+            found[f"unit{mcu}"] = dict(zip(names, values, strict=True))
+        return found
+
+
+def _arrays(fault) -> list:
+    """The array of every unit; the fault may sit in one of them."""
+    arrays: list = [IdealArray(CORE.mcu) for _ in range(CORE.mcus)]
+    if isinstance(fault, (Stuck, Drop)):
+        arrays[fault.unit] = FaultyArray(arrays[fault.unit], fault)
+    return arrays
 
 
 @cocotb.test()
 async def training_matches_golden(dut):
     run = Run.from_json(os.environ["PANTHER_RUN"])
-    config = run.config()
-    formats = config.formats
-    golden = Trainer(config, WitnessMatrix)
-    data = digits(formats)
     fault = parse_fault(run.fault) if run.fault else None
+    data = digits(run.config().formats)
     await reset(dut)
-    layers = [
-        Layer(dut, n, config.params, matrix, fault, formats.output_shift)
-        for n, matrix in enumerate(golden.matrices)
-    ]
-    began, cpu = time.monotonic(), time.process_time()
-    compared = 0
-
-    def check(unit, what, witness, rtl, axes=("line",)):
-        nonlocal compared
-        compare(f"unit{unit}", f"example {example}, {what}", witness, rtl, axes)
-        compared += np.size(rtl)
-
-    for layer in layers:
-        await layer.load()
-    first_cells = [layer.array.cells[:, : layer.rows, : layer.columns] for layer in layers]
-    rate = learning_rate(config.lr, 1, formats)
-    resolutions, hits = 0, []
-    count = len(data.train_x)
-    progress = Path(PROGRESS)
-    last_report = 0.0
-    for example in range(run.examples):
-        chosen = epoch_order(config, example // count, count)[example % count]
-        pixels, label = data.train_x[chosen], data.train_y[chosen]
-        trace = golden.step(pixels, label)
-        inputs, y = [], pixels
-        for n, layer in enumerate(layers):
-            inputs.append(bias_row(relu(y) if n else y, formats))
-            y = await layer.forward(inputs[-1], example)
-            check(n, "MVM", layer.matrix.mvm_output[0], y)
-        hits.append(int(np.argmax(y)) == int(label))
-        error = softmax_error(y, label, formats)
-        due = False
-        for n in reversed(range(len(layers))):
-            check(n, "error", trace.errors[n][0], error)
-            update = scale_error(error, rate, formats)
-            if n:
-                back = await layers[n].backward(error)
-                check(n, "MTVM", layers[n].matrix.mtvm_output[0], back)
-                error = relu_backward(back[:-1], inputs[n][:-1])
-            due |= await layers[n].opa(update, config.crs_period)
-        if due:
-            resolutions += 1
-            for layer in layers:
-                compared += layer.check_cells(f"example {example}, after CRS").size
-        now = time.monotonic()
-        if now - last_report > 0.1 or example == run.examples - 1:
-            last_report = now
-            state = {"examples": example + 1, "seconds": now - began, "compared": compared}
-            partial = progress.with_suffix(".partial")
-            partial.write_text(json.dumps(state))
-            partial.rename(progress)
-    final_cells = [layer.check_cells("at the end") for layer in layers]
-    compared += sum(cells.size for cells in final_cells)
-    for layer in layers:
-        await layer.check_rows("at the end")
-        compared += layer.matrix.cells.size
+    core = CoreDriver(dut.core0, CORE, _arrays(fault))
+    training = Training(run, core, data)
+    cpu = time.process_time()
+    for mcu, matrix in enumerate(training.golden.matrices):
+        await core.write_cells(mcu, matrix.cells)
+        training.check_cells(mcu, "first weights")
+    first_cells = [training.check_cells(mcu, "first weights") for mcu in range(len(LAYERS) - 1)]
+    training.compared = 0
+    words = run.memory(data)
+    if isinstance(fault, Flip):
+        words[fault.example * RECORD + fault.row] ^= np.int16(1 << fault.bit)
+    groups = CORE.memory_words // LANES
+    await core.load_memory(words, np.ones(groups, bool), np.zeros(groups, np.int64))
+    await core.load(program().words)
+    core.forget()
+    loaded = time.process_time()
+    stop = await core.run(on_operation=training.see)
+    running = time.process_time() - loaded
+    assert stop.fault is Fault.NONE, f"the program must halt, not stop with {stop}"
+    assert training.example + 1 == run.examples * run.epochs
+    final_cells = [training.check_cells(mcu, "at the end") for mcu in range(len(LAYERS) - 1)]
+    for mcu in range(len(LAYERS) - 1):
+        await training.check_rows(mcu, "at the end")
     np.savez(
         CELLS,
         **{f"first{n}": cells for n, cells in enumerate(first_cells)},
         **{f"last{n}": cells for n, cells in enumerate(final_cells)},
     )
-    cpu = time.process_time() - cpu
-    cycle = Script(config.params)
-    cycle.cycle()
-    total_cycles = int((await layers[0].host.play(cycle))[0, 0])
+    counters = await training.check_counters()
     result = {
-        "examples": run.examples,
-        "resolutions": resolutions,
-        "compared": compared,
+        "examples": run.examples * run.epochs,
+        "resolutions": training.resolutions,
+        "compared": training.compared,
         "mismatches": 0,  # the first one ends the run
-        "hits": hits,
-        "cycles": total_cycles,
-        "cpu_seconds": cpu,
-        "model_share": sum(layer.bridge.seconds for layer in layers) / cpu,
-        "events": sum(layer.bridge.events for layer in layers),
+        "hits": training.hits,
+        "instructions": stop.retired,
+        "cycles": stop.cycles,
+        "cpu_seconds": time.process_time() - cpu,
+        "program_seconds": running,
+        "model_seconds": sum(bridge.seconds for bridge in core.bridges),
+        "events": sum(bridge.events for bridge in core.bridges),
         "operations": {
-            f"unit{layer.number}": {
-                name: {"count": len(c), "cycles": sorted(set(c))}
-                for name, c in layer.cycles.items()
+            unit: {
+                name: {"count": len(c), "cycles": sorted(set(c))} for name, c in operations.items()
             }
-            for layer in layers
+            for unit, operations in sorted(training.cycles.items())
         },
-        "counters": {f"unit{layer.number}": await layer.counters() for layer in layers},
+        "counters": counters,
     }
     Path(RESULT).write_text(json.dumps(result, indent=1))

@@ -1,7 +1,8 @@
 // Record of what a matrix unit has put into XbarOut, and of when it is done.
 //
-// `done_toggle` changes when the unit stops being busy, after `operation` number `count`; `words_of`
-// holds the words of each bank in order.
+// `done_toggle` changes when the unit stops being busy, after `operation` number `count`, which took
+// `cycles` from its command to the next one at the earliest; `words_of` holds the words of each bank
+// in order.
 module results #(
   parameter LANES = 1
 ) (
@@ -19,7 +20,9 @@ module results #(
   reg [31:0] words_of [0:511] /* verilator public_flat_rd */;
   reg [31:0] operation /* verilator public_flat_rd */ = 0;
   reg [31:0] count /* verilator public_flat_rd */ = 0;
+  reg [31:0] cycles /* verilator public_flat_rd */ = 0;
   reg done_toggle /* verilator public_flat_rd */ = 0;
+  reg [31:0] running = 0;
   reg [2:0] current = 0;
   reg was_busy = 0;
   reg done = 0;
@@ -31,11 +34,13 @@ module results #(
 
   always @(posedge clk) begin
     was_busy <= busy && !rst;
+    running <= accepted ? 1 : running + 1;
     if (accepted)
       current <= accepted_operation;
     if (was_busy && !busy && !rst) begin
       done <= ~done;
       operation <= {29'b0, current};
+      cycles <= running;
       count <= count + 1;
     end
     if (write)

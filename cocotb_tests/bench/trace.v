@@ -37,6 +37,7 @@ module trace #(
   reg [31:0] scalar_count /* verilator public_flat_rd */ = 0;
   reg [31:0] vector_count_all /* verilator public_flat_rd */ = 0;
   reg [31:0] memory_count /* verilator public_flat_rd */ = 0;
+  reg [31:0] retire_cycle /* verilator public_flat_rd */ = 0;  // of the last one
   reg full_toggle /* verilator public_flat_rd */ = 0;
 
   reg full = 0;
@@ -54,6 +55,7 @@ module trace #(
     if (retire) begin
       retires[retire_count % DEPTH] <= {word, 18'b0, pc, cycle};
       retire_count <= retire_count + 1;
+      retire_cycle <= cycle;
     end
     if (scalar) begin
       scalars[scalar_count % DEPTH] <= {scalar_value, 27'b0, scalar_index, cycle};

@@ -28,7 +28,9 @@ TIMEOUT_SECONDS = 3600
 
 
 def demo(
-    examples: Annotated[int, typer.Option(min=1, help="Training examples under Verilator.")] = 1437,
+    examples: Annotated[
+        int, typer.Option(min=1, max=503, help="Training examples under Verilator.")
+    ] = 500,
     sim: Annotated[
         str,
         typer.Option(help=f"verilator, icarus or all: both, Icarus {ICARUS_EXAMPLES} examples."),
@@ -47,21 +49,22 @@ def demo(
         Path | None, typer.Option(help="Folder of results and picture; default: runs/demo.")
     ] = None,
 ) -> None:
-    """Train an MLP 64-32-10 on digits in RTL and compare every integer with the golden model."""
+    """Run a program on a core in RTL that trains an MLP 64-32-10 on digits; every integer of it
+    is compared with the golden model.
+    """
     from rich.console import Console
 
-    from cocotb_tests.designs import mcu_bench
+    from cocotb_tests.designs import core_bench
     from cocotb_tests.faults import check_fault, parse_fault
-    from cocotb_tests.training import Run
+    from cocotb_tests.training import CORE, LAYERS, Run
     from panther.sim import ROOT, SIMULATORS, Result
 
     if sim not in (*SIMULATORS, "all"):
         raise UserError(f"Simulator must be one of {', '.join(SIMULATORS)}, all, not {sim!r}")
     run = Run(examples=examples, crs_period=crs_period, seed=seed, fault=inject)
-    params = run.config().params
     if inject:
         try:
-            check_fault(parse_fault(inject), params, run.layers, examples)
+            check_fault(parse_fault(inject), CORE.mcu, LAYERS, examples)
         except ValueError as error:
             raise UserError(str(error)) from error
     folder = output or ROOT / "runs" / "demo"
@@ -85,7 +88,7 @@ def demo(
         limit = ICARUS_EXAMPLES if name == "icarus" and sim == "all" else examples
         runs[name] = replace(run, examples=min(examples, limit))
 
-    design = mcu_bench(params, units=len(run.layers) - 1)
+    design = core_bench(CORE)
     results: dict[str, Result] = _simulate(design, runs, console)
     failed = False
     for name, result in results.items():
@@ -107,12 +110,15 @@ def demo(
         )
         raise typer.Exit(1)
 
+    twin = _transaction_level(next(iter(runs.values())))
     reference = _train_on(run, console)
     from panther.cli import demo_report
 
-    rows = demo_report.summary(measured, reference)
+    rows = demo_report.summary(measured, twin, reference)
     with replacing(folder / "demo.json") as path:
-        path.write_text(json.dumps({"rtl": measured, "training": reference}, indent=1))
+        path.write_text(
+            json.dumps({"rtl": measured, "transaction": twin, "training": reference}, indent=1)
+        )
     with replacing(folder / "summary.txt") as path:
         path.write_text(demo_report.as_text(rows))
     first = next(iter(results))
@@ -123,14 +129,19 @@ def demo(
     console.print(demo_report.as_text(rows), end="", markup=False, soft_wrap=True)
     console.print()
     for name, data in measured.items():
+        seconds = data["program_seconds"]
         console.print(
-            f"{name}: {data['cpu_seconds']:.1f} s CPU, "
-            f"{data['cycles'] / data['cpu_seconds'] / 1e3:.0f} k cycles a CPU second, "
-            f"{data['events']} analog events, {data['model_share']:.0%} of the time in the array "
-            "models",
+            f"{name}: {seconds:.1f} s CPU, {data['cycles'] / seconds / 1e3:.0f} k cycles a CPU "
+            f"second, {data['events']} analog events, {data['model_seconds'] / seconds:.0%} of the "
+            "time in the array models",
             markup=False,
             soft_wrap=True,
         )
+    console.print(
+        f"transaction level: {twin['seconds'] * 1e3:.1f} ms CPU, "
+        f"{measured[first]['program_seconds'] / twin['seconds']:.0f} times as fast as {first}",
+        soft_wrap=True,
+    )
     console.print(f"picture and results: {folder}", markup=False, soft_wrap=True)
     for result in results.values():
         shutil.rmtree(result.path)
@@ -215,6 +226,39 @@ def _report(
         f"replay: {replay}{inject}",
     ):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _transaction_level(run: "Run") -> dict[str, Any]:
+    """The same program on the core's twin."""
+    import numpy as np
+
+    from cocotb_tests.training import CORE, program
+    from golden.data import digits
+    from golden.fast import FastMatrix
+    from golden.train import Trainer
+    from models.analog.array import IdealArray
+    from models.system.core import Core, Status
+
+    golden = Trainer(run.config(), FastMatrix)
+    data = digits(run.config().formats)
+    # the first run compiles
+    for _ in range(2):
+        arrays = [IdealArray(CORE.mcu) for _ in range(CORE.mcus)]
+        for array, matrix in zip(arrays, golden.matrices, strict=True):
+            cells = array.cells
+            rows, columns = matrix.shape
+            cells[:, :rows, :columns] = matrix.cells
+            array.cells = cells
+        core = Core(CORE, arrays)
+        core.load(np.array(program().words, np.uint64))
+        core.load_memory(0, run.memory(data))
+        core.start()
+        begin = time.process_time()
+        status = core.run()
+        seconds = time.process_time() - begin
+    if status is not Status.HALTED:
+        raise RuntimeError(f"The program must halt, not be {status.value} at {core.pc}")
+    return {"instructions": core.retired, "cycles": core.cycle + 1, "seconds": seconds}
 
 
 def _train_on(run: "Run", console: Any) -> dict[str, Any]:

@@ -15,15 +15,20 @@ def _cycles(operation: dict[str, Any]) -> str:
     return f"{least}" if least == most else f"{least}-{most}"
 
 
-def summary(rtl: dict[str, Any], training: dict[str, Any]) -> Rows:
+def summary(rtl: dict[str, Any], twin: dict[str, Any], training: dict[str, Any]) -> Rows:
     """Label and value of every number that is the same on every machine."""
     first = next(iter(rtl.values()))
     rows = [
         ("examples trained in RTL", ", ".join(f"{r['examples']} ({n})" for n, r in rtl.items())),
+        ("instructions", ", ".join(f"{r['instructions']:,}" for r in rtl.values())),
         ("carry resolutions", ", ".join(str(r["resolutions"]) for r in rtl.values())),
         ("integers compared", ", ".join(f"{r['compared']:,}" for r in rtl.values())),
         ("mismatches", ", ".join(str(r["mismatches"]) for r in rtl.values())),
         ("clock cycles", ", ".join(f"{r['cycles']:,}" for r in rtl.values())),
+        (
+            "the same at transaction level",
+            f"{twin['instructions']:,} instructions, {twin['cycles']:,} cycles",
+        ),
     ]
     for unit, operations in first["operations"].items():
         text = ", ".join(f"{name} {_cycles(data)}" for name, data in operations.items())

@@ -273,6 +273,12 @@ def test_jump_within_a_loop_does_not_look_at_ends():
     assert made.scalars[1] == 2
 
 
+def test_going_to_the_end_of_a_loop_leaves_it():
+    # a fifth loop would be one too many
+    text = "".join(f"loop 3, end{n}\njmp end{n}\nend{n}:\n" for n in range(5))
+    assert ran(text + "hlt").status is Status.HALTED
+
+
 def test_dropping_stops_at_the_first_loop_that_contains_the_target():
     # the inner loop ends behind the outer one, and keeps it when the jump at 2 leaves the outer one
     made = ran(

@@ -269,8 +269,17 @@ def test_jump_within_a_loop_does_not_look_at_ends():
     # going to the end leaves the loop, in which two passes are left
     assert passes("loop 3, end\nsadd s1, s1, 1\njmp end\nnop\nend: hlt")[0] == 1
     # going to its first instruction stays within
-    made = ran("loop 2, end\nsadd s1, s1, 1\nbr.ge s1, s3, on\njmp 1\non: nop\nend: hlt")
-    assert made.scalars[1] == 2
+    text = """
+        sset s3, 2
+        loop 2, end
+    first:
+        sadd s1, s1, 1
+        br.lt s1, s3, first
+        nop
+    end:
+        hlt
+    """
+    assert passes(text)[0] == 3
 
 
 def test_going_to_the_end_of_a_loop_leaves_it():

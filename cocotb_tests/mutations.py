@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -46,6 +46,10 @@ def _mutation(what: str, file: str, before: str, after: str, test: str) -> Mutat
         what=what, file=f"hdl/mcu/{file}.py", before=before, after=after,
         test=f"cocotb_tests/test_{test}",
     )  # fmt: skip
+
+
+def _core(what: str, file: str, before: str, after: str, test: str) -> Mutation:
+    return replace(_mutation(what, file, before, after, test), file=f"hdl/core/{file}.py")
 
 
 MUTATIONS = (
@@ -171,6 +175,93 @@ MUTATIONS = (
     _mutation("only one event a cycle counted", "counters",
               "count + sum(lanes)", "count + 1",
               "counters.py::test_every_event_is_counted_once[LANES-icarus]"),
+    _core("a loop runs once more", "fetch",
+          "(counts[n] == 1)", "(counts[n] == 0)",
+          "fetch.py::test_next_address_is_right[icarus]"),
+    _core("a negative count opens a loop", "fetch",
+          "(self.count == 0) | self.count[-1]", "self.count == 0",
+          "fetch.py::test_next_address_is_right[icarus]"),
+    _core("a jump to the end of a loop stays in it", "fetch",
+          "self.target < ends[n]", "self.target <= ends[n]",
+          "fetch.py::test_next_address_is_right[icarus]"),
+    _core("a jump drops the innermost loop only", "fetch",
+          "going = left", "going = C(0)",
+          "fetch.py::test_next_address_is_right[icarus]"),
+    _core("loops that end together end one by one", "fetch",
+          "going = over", "going = C(0)",
+          "fetch.py::test_next_address_is_right[icarus]"),
+    _core("parity not inverted", "instruction_memory",
+          "item.word.xor() ^ item.invert", "item.word.xor()",
+          "instruction_memory.py::test_words_and_parity_are_kept[SMALL_X2-icarus]"),
+    _core("the first address past the end exists", "instruction_memory",
+          "past.eq(self.address >= depth)", "past.eq(self.address > depth)",
+          "instruction_memory.py::test_words_and_parity_are_kept[SMALL_X2-icarus]"),
+    _core("reserved bits may be 1", "decoder",
+          "(self.word & item.fixed_bits) == item.pattern", "(self.word & 0) == 0",
+          "decoder.py::test_words_are_decoded[icarus]"),
+    _core("negative fields read as positive", "decoder",
+          "value = value.as_signed()", "pass",
+          "decoder.py::test_words_are_decoded[icarus]"),
+    _core("least value of a field not checked", "decoder",
+          "in_range &= value >= part.low", "pass",
+          "decoder.py::test_words_are_decoded[icarus]"),
+    _core("register 0 written", "scalar_unit",
+          "self.write & (self.index != 0)", "self.write",
+          "scalar_unit.py::test_registers_and_functions[icarus]"),
+    _core("zeros shifted in for the sign", "scalar_unit",
+          "ScalarFunction.SRA: a >> places", "ScalarFunction.SRA: a.as_unsigned() >> places",
+          "scalar_unit.py::test_registers_and_functions[icarus]"),
+    _core("words behind the first read from its row", "register_file",
+          "row = at[lane_bits:] + (at[:lane_bits] > lane)", "row = at[lane_bits:]",
+          "register_file.py::test_words_are_where_the_map_says[CLIP_X3-icarus]"),
+    _core("XbarOut may be written", "register_file",
+          "(~d.exists | d.xbar_out)", "~d.exists",
+          "register_file.py::test_words_are_where_the_map_says[CLIP_X3-icarus]"),
+    _core("overlapping vectors not seen", "register_file",
+          "(self.d < source + self.length)", "(self.d < source)",
+          "register_file.py::test_words_are_where_the_map_says[CLIP_X3-icarus]"),
+    _core("words of XbarOut go before they are replaced", "register_file",
+          "answer.ready.eq(request.valid)", "answer.ready.eq(1)",
+          "register_file.py::test_words_are_where_the_map_says[CLIP_X3-icarus]"),
+    _core("vectors are a group too long", "vector_sequence",
+          "last = now <= LANES", "last = now < LANES",
+          "vector_sequence.py::test_vectors_go_group_by_group[icarus]"),
+    _core("lanes that are not ready get a group", "vector_sequence",
+          "(left != 0) & self.ready", "left != 0",
+          "vector_sequence.py::test_vectors_go_group_by_group[icarus]"),
+    _core("rows follow the last group, not the row", "load_store",
+          "following = self.row_at + stride", "following = self.at + stride",
+          "load_store.py::test_transfers_go_group_by_group[CLIP_X3-icarus]"),
+    _core("negative addresses exist", "load_store",
+          "(first < 0) | (behind", "(behind",
+          "load_store.py::test_transfers_go_group_by_group[CLIP_X3-icarus]"),
+    _core("a stopped transfer goes on", "load_store",
+          "with m.If(self.stop):", "with m.If(0):",
+          "load_store.py::test_transfers_go_group_by_group[CLIP_X3-icarus]"),
+    _core("a store overtakes a request not taken", "load_store",
+          "store & walk.busy & (~offered | taken)", "store & walk.busy",
+          "load_store.py::test_transfers_go_group_by_group[CLIP_X3-icarus]"),
+    _core("answers nobody waits for are written", "load_store",
+          "self.write.eq(answered)", "self.write.eq(self.i_memory.valid)",
+          "load_store.py::test_transfers_go_group_by_group[CLIP_X3-icarus]"),
+    _core("naming a unit undoes the hand-over of another", "mcu_issue",
+          "pending & ~handed | named", "Mux(self.issue, pending | named, pending & ~handed)",
+          "mcu_issue.py::test_operations_are_handed_over_in_order[CLIP_X3-icarus]"),
+    _core("columns of an OPA not in use", "mcu_issue",
+          "InBank.OPA_COLUMNS].eq(active[2])", "InBank.OPA_COLUMNS].eq(0)",
+          "mcu_issue.py::test_operations_are_handed_over_in_order[CLIP_X3-icarus]"),
+    _core("banks in use when an operation is over", "mcu_issue",
+          "Mux(self.busy[mcu], running, 0)", "running",
+          "mcu_issue.py::test_operations_are_handed_over_in_order[CLIP_X3-icarus]"),
+    _core("a fault's cycle is that after it", "control_status",
+          "self.fault_cycle.eq(self.cycle)", "self.fault_cycle.eq(self.cycle + 1)",
+          "control_status.py::test_registers_hold_what_they_should[CLIP_X3-icarus]"),
+    _core("a watchdog of 0", "control_status",
+          "Csr.WATCHDOG: (self.watchdog, self.value == 0)", "Csr.WATCHDOG: (self.watchdog, 0)",
+          "control_status.py::test_registers_hold_what_they_should[CLIP_X3-icarus]"),
+    _core("a fault outlives the next start", "control_status",
+          "self.retired.eq(0), self.fault.eq(0)]", "self.retired.eq(0)]",
+          "control_status.py::test_registers_hold_what_they_should[CLIP_X3-icarus]"),
 )  # fmt: skip
 
 

@@ -40,6 +40,8 @@ class Design(NamedTuple):
     program_cycles: int
     lossless: bool
     """No converter clips or rounds, so a product is one of integers."""
+    wrapless: bool
+    """No increment of a whole OPA needs more bits than a cell is kept in."""
     low: NDArray[np.int64]
     """Least value of a cell, by slice."""
     high: NDArray[np.int64]
@@ -73,8 +75,8 @@ class Mcus(NamedTuple):
     """First cycle in which the unit is idle."""
     compiled: NDArray[np.bool_]
     """Whether :func:`start` carries out operations; else it is :func:`start_external`."""
-    sums: NDArray[np.signedinteger]
-    """Working memory of products, shape (slices, lines); as wide as exact sums need."""
+    sum_type: NDArray[np.signedinteger]
+    """Empty; as wide as the exact sums of a product need."""
     design: Design
 
 
@@ -116,7 +118,7 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
         out_free=np.zeros((count, len(OutBank)), np.int64),
         free=np.zeros(count, np.int64),
         compiled=compiled,
-        sums=np.zeros((slices.count, lines), np.int32 if exact else np.int64),
+        sum_type=np.zeros(0, np.int32 if exact else np.int64),
         design=Design(
             value_bits=slices.value_bits,
             operand_bits=params.operand_bits,
@@ -127,6 +129,8 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
             program_cycles=params.timing.program_cycles,
             lossless=not any(params.adc_step_log2)
             and all(np.greater_equal(params.adc_bits, params.lossless_bits)),
+            wrapless=_greatest_increment(params) + (1 << (max(slices.cell_bits) - 1))
+            <= np.iinfo(kind).max,
             low=ranges[:, 0].copy(),
             high=ranges[:, 1].copy(),
             span=ranges[:, 1] - ranges[:, 0],
@@ -135,6 +139,17 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
             adc_step_log2=np.array(params.adc_step_log2, np.int64),
         ),
     )
+
+
+def _greatest_increment(params: McuParams) -> int:
+    """The most that all bit steps of an OPA together can add to a cell."""
+    slices, bits = params.slices, params.operand_bits
+    digit = (1 << slices.value_bits) - 1
+    top = sum(
+        1 << max(0, bits - 1 + step - slices.weight_bits + slices.value_bits)
+        for step in range(bits)
+    )
+    return max(bits * digit, top)
 
 
 @njit(cache=True, nogil=True)
@@ -249,12 +264,13 @@ def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
     drive = mcus.xbar_in[m, bank, : columns if transpose else rows]
     lines = mcus.config[m, ConfigKey.ROWS if transpose else ConfigKey.COLUMNS]
     totals = np.zeros(lines, np.int64)
+    # columns are summed up all at once, rows one by one
+    sums = np.empty((slices, lines if transpose else columns), mcus.sum_type.dtype)
     if design.lossless:
-        sums = mcus.sums[:, :lines]
         if transpose:
             _dot_rows(cells, drive, sums)
         else:
-            _dot_columns(cells, drive, mcus.sums)
+            _dot_columns(cells, drive, sums)
         for k in range(slices):
             for line in range(lines):
                 totals[line] += np.int64(sums[k, line]) << (k * design.value_bits)
@@ -263,27 +279,26 @@ def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
         for step in range(design.operand_bits):
             for i in range(drive.size):
                 bits[i] = (drive[i] >> step) & 1
-            sums = mcus.sums[:, :lines]
             if transpose:
                 _dot_rows(cells, bits, sums)
             else:
-                _dot_columns(cells, bits, mcus.sums)
-            _convert(mcus, m, sums, step, totals)
+                _dot_columns(cells, bits, sums)
+            _convert(mcus, m, sums[:, :lines], step, totals)
     _requantise(mcus, m, bank, totals)
 
 
 @njit(cache=True, nogil=True)
 def _dot_columns(cells, drive, sums):  # type: ignore[no-untyped-def]
     """``sums[k, column] = sum(drive[row] * cells[row, k, column])``."""
-    rows, slices, columns = cells.shape
+    flat_cells = cells.reshape(cells.shape[0], -1)
+    flat_sums = sums.reshape(-1)
     wide = sums.dtype.type
-    sums[:, :columns] = 0
-    for row in range(rows):
+    flat_sums[:] = 0
+    for row in range(flat_cells.shape[0]):
         level = wide(drive[row])
         if level:
-            for k in range(slices):
-                for column in range(columns):
-                    sums[k, column] = wide(sums[k, column] + wide(level * cells[row, k, column]))
+            for i in range(flat_sums.size):
+                flat_sums[i] = wide(flat_sums[i] + wide(level * flat_cells[row, i]))
 
 
 @njit(cache=True, nogil=True)
@@ -357,53 +372,75 @@ def _multiply_external(mcus: Mcus, m: int, array: Array, *, transpose: bool) -> 
 def _accumulate(mcus, m):  # type: ignore[no-untyped-def]
     """All pulses on one cell have one sign, so a row saturates once and not at every pulse."""
     design = mcus.design
-    cells = mcus.cells[m]
-    rows, slices, columns = cells.shape
+    _, rows, slices, columns = mcus.cells.shape
+    width = slices * columns
+    cells = mcus.cells[m].reshape(rows, width)
     narrow = cells.dtype.type
     operands = mcus.xbar_in[m, InBank.OPA_ROWS, :rows]
-    errors = mcus.xbar_in[m, InBank.OPA_COLUMNS, :columns]
     used = np.int64(0)
     for row in range(rows):
         used |= abs(np.int64(operands[row]))
-    # increments of all cells of a row in each bit step
-    steps = np.empty((design.operand_bits, slices, columns), cells.dtype)
-    for step in range(design.operand_bits):
-        if used >> step & 1:
-            _digits(design, errors, step, steps[step])
-    low, high = design.low, design.high
-    total = np.empty((slices, columns), cells.dtype)
+    # what each bit step adds to all cells of a row
+    steps = np.empty((design.operand_bits, width), cells.dtype)
+    _digits(design, mcus.xbar_in[m, InBank.OPA_COLUMNS, :columns], used, steps)
+    low, high = np.empty(width, cells.dtype), np.empty(width, cells.dtype)
+    for k in range(slices):
+        low[k * columns : (k + 1) * columns] = design.low[k]
+        high[k * columns : (k + 1) * columns] = design.high[k]
+    total = np.empty(width, cells.dtype)
     for row in range(rows):
         magnitude = abs(np.int64(operands[row]))
         if magnitude == 0:
             continue
         total[:] = 0
-        for step in range(design.operand_bits):
-            if magnitude >> step & 1:
-                for k in range(slices):
-                    span = narrow(design.span[k])
-                    for column in range(columns):
-                        pulsed = narrow(total[k, column] + steps[step, k, column])
-                        total[k, column] = min(max(pulsed, narrow(-span)), span)
-        sign = -1 if operands[row] < 0 else 1
-        for k in range(slices):
-            least, most = narrow(low[k]), narrow(high[k])
-            for column in range(columns):
-                cell = narrow(cells[row, k, column] + narrow(sign * total[k, column]))
-                cells[row, k, column] = min(max(cell, least), most)
+        step = 0
+        while magnitude:
+            if magnitude & 1:
+                if design.wrapless:
+                    for i in range(width):
+                        total[i] = narrow(total[i] + steps[step, i])
+                else:
+                    for i in range(width):
+                        # more than the span of a cell makes no difference
+                        pulsed = narrow(total[i] + steps[step, i])
+                        span = narrow(high[i] - low[i])
+                        total[i] = min(max(pulsed, narrow(-span)), span)
+            magnitude >>= 1
+            step += 1
+        if operands[row] < 0:
+            for i in range(width):
+                cells[row, i] = min(max(narrow(cells[row, i] - total[i]), low[i]), high[i])
+        else:
+            for i in range(width):
+                cells[row, i] = min(max(narrow(cells[row, i] + total[i]), low[i]), high[i])
 
 
 @njit(cache=True, nogil=True)
-def _digits(design, errors, step, digits):  # type: ignore[no-untyped-def]
-    """The digits of ``abs(e) << step`` with the sign of e, no greater than a cell can tell."""
-    slices, columns = digits.shape
-    for k in range(slices):
-        # digits above the top slice widen it
-        mask = -1 if k == slices - 1 else (1 << design.value_bits) - 1
-        for column in range(columns):
-            error = np.int32(errors[column])
-            digit = np.int32((abs(error) << step) >> (k * design.value_bits)) & mask
-            digit = min(digit, design.span[k])
-            digits[k, column] = -digit if error < 0 else digit
+def _digits(design, errors, used, steps):  # type: ignore[no-untyped-def]
+    """The digits of ``abs(e) << step`` with the sign of e, no greater than a cell can tell; of the
+    steps in ``used``.
+    """
+    columns, slices = errors.size, design.low.size
+    narrow = steps.dtype.type
+    magnitudes, signs = np.empty(columns, np.int32), np.empty(columns, np.int32)
+    for column in range(columns):
+        error = np.int32(errors[column])
+        signs[column] = error >> 31
+        magnitudes[column] = abs(error)
+    for step in range(design.operand_bits):
+        if used >> step & 1:
+            for k in range(slices):
+                # digits above the top slice widen it
+                mask = np.int32(-1 if k == slices - 1 else (1 << design.value_bits) - 1)
+                span = np.int32(design.span[k])
+                right = np.int32(max(0, k * design.value_bits - step))
+                left = np.int32(max(0, step - k * design.value_bits))
+                for column in range(columns):
+                    digit = np.int32(np.int32(magnitudes[column] << left) >> right) & mask
+                    digit = min(digit, span)
+                    steps[step, k * columns + column] = narrow(
+                        np.int32(digit ^ signs[column]) - signs[column]
+                    )
 
 
 def _accumulate_external(mcus: Mcus, m: int, array: Array) -> None:
@@ -441,41 +478,44 @@ def _resolve(mcus, m):  # type: ignore[no-untyped-def]
     latches = mcus.latches[m]
     loaded = _groups(mcus, m, ConfigKey.COLUMNS) * mcus.design.adcs
     for row in range(mcus.config[m, ConfigKey.ROWS]):
-        _resolve_row(mcus, m, cells[row, :, :loaded], latches[:, :loaded])
+        _resolve_row(mcus, m, cells[row], loaded)
         cells[row] = latches
 
 
 @njit(cache=True, nogil=True)
-def _resolve_row(mcus, m, cells, latches):  # type: ignore[no-untyped-def]
-    """Canonical ``cells`` into ``latches``, both of shape (slices, columns); counts columns in use
-    only.
+def _resolve_row(mcus, m, cells, loaded):  # type: ignore[no-untyped-def]
+    """The first ``loaded`` columns of ``cells``, shape (slices, columns), canonical into the
+    latches; counts columns in use only.
     """
     design = mcus.design
-    slices, columns = cells.shape
+    latches = mcus.latches[m]
+    slices = cells.shape[0]
     narrow = latches.dtype.type
     in_use = mcus.config[m, ConfigKey.COLUMNS]
-    top = slices - 1
     value_bits = design.value_bits
-    half = 1 << (value_bits - 1)
-    carry = np.zeros(columns, latches.dtype)
+    half = narrow(1 << (value_bits - 1))
+    carries = np.zeros(loaded, latches.dtype)
     for k in range(slices):
-        low, high = design.low[k], design.high[k]
-        at_limit = 0
+        low, high = narrow(design.low[k]), narrow(design.high[k])
+        at_limit = narrow(0)
         for column in range(in_use):
-            at_limit += (cells[k, column] == low) | (cells[k, column] == high)
+            cell = cells[k, column]
+            at_limit = narrow(at_limit + narrow((cell == low) | (cell == high)))
         mcus.counters[m, _ADC_CLIP + slices + k] += at_limit
-        if k < top:
-            for column in range(columns):
-                total = narrow(cells[k, column] + carry[column])
-                above = narrow(narrow(total + half) >> value_bits)
-                latches[k, column] = narrow(total - narrow(above << value_bits))
-                carry[column] = above
+        if k < slices - 1:
+            for column in range(loaded):
+                total = narrow(cells[k, column] + carries[column])
+                carry = narrow(narrow(total + half) >> value_bits)
+                latches[k, column] = narrow(total - narrow(carry << value_bits))
+                carries[column] = carry
         else:
-            saturated = 0
-            for column in range(columns):
-                total = narrow(cells[k, column] + carry[column])
-                latches[k, column] = min(max(total, narrow(low)), narrow(high))
-                saturated += (column < in_use) & (latches[k, column] != total)
+            saturated = narrow(0)
+            for column in range(loaded):
+                total = narrow(cells[k, column] + carries[column])
+                resolved = min(max(total, low), high)
+                latches[k, column] = resolved
+                if column < in_use:
+                    saturated = narrow(saturated + narrow(resolved != total))
             mcus.counters[m, _CRS_TOP] += saturated
 
 
@@ -489,8 +529,8 @@ def _resolve_external(mcus: Mcus, m: int, array: Array) -> None:
         drive[row] = 1
         conversion = array.convert(drive, transpose=False, fine=True)
         _count(mcus, m, _ADC_CLIP, conversion.over[:in_use])
-        cells = _wrapped(conversion.code[:loaded], design.low, design.high).astype(latches.dtype)
-        _resolve_row(mcus, m, np.ascontiguousarray(cells.T), latches[:, :loaded])
+        cells = _wrapped(conversion.code, design.low, design.high).T.astype(latches.dtype)
+        _resolve_row(mcus, m, np.ascontiguousarray(cells), loaded)
         array.program(row, latches.T.astype(np.int16))
 
 

@@ -1,0 +1,4 @@
+; There is no number 6.
+
+        csrr s1, 6
+        hlt

@@ -1,4 +1,6 @@
-"""The matrix compute unit on the bench: random programs against golden, every result compared."""
+"""The matrix compute unit on the bench: random programs against golden, every result compared; and
+against its twin at transaction level, which knows the cycles as well.
+"""
 
 import random
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from golden.crs import crs
 from golden.mvm import mtvm, mvm
 from golden.opa import opa
 from models.analog.array import IdealArray
+from models.system import mcu as twins
 from panther.arch.mcu import INDEX_BITS, ConfigKey, InBank, Operation, OutBank, counter_names
 
 ROUNDS = 14
@@ -417,32 +420,89 @@ async def reset_ends_any_operation(dut):
         await bench.program(4)
 
 
+class Twin:
+    """The unit at transaction level, on an array of its own."""
+
+    def __init__(self, bench):
+        self.params, self.rng = bench.params, bench.rng
+        self.array = IdealArray(bench.params)
+        self.array.cells = bench.array.cells
+        self.mcus = twins.make_units(bench.params, [self.array])
+        self.cycles = []
+
+    def operands(self, script):
+        """Random words in every bank."""
+        for bank in InBank:
+            rows = bank in (InBank.MVM, InBank.OPA_ROWS)
+            lines = self.params.rows if rows else self.params.columns
+            words = random_words(self.params, self.rng, lines)
+            self.mcus.xbar_in[0, bank, :lines] = words
+            script.write(bank, words)
+
+    def configure(self, script, key, value):
+        assert twins.configure(self.mcus, 0, int(key), value)
+        script.configure(key, value)
+
+    def operate(self, script, operation):
+        """The operation, and the time it takes."""
+        twins.start(self.mcus, 0, 1 << operation, 0)
+        begin = script.cycle()
+        script.command(operation)
+        self.cycles.append((operation, begin, script.cycle()))
+        # a cycle more for each stamp
+        self.cycles[-1] += (twins.duration(self.mcus, 0, int(operation)) + 2,)
+
+    async def check(self, bench, script, operation):
+        """Play; compare all words of XbarOut, cells, counters, and the cycles taken."""
+        params = self.params
+        lines = {OutBank.MVM: params.columns, OutBank.MTVM: params.rows}
+        results = {bank: script.read(bank, count) for bank, count in lines.items()}
+        counters = script.counters()
+        answers = await bench.host.play(script)
+        for bank, where in results.items():
+            twin = self.mcus.xbar_out[0, bank, : lines[bank]]
+            words = signed_words(answers[where])
+            compare("Mcu", f"{operation}, XbarOut.{bank.name}", twin, words, ("line",))
+        axes = ("slice", "row", "column")
+        compare("Mcu", f"{operation}, cells", self.array.cells, bench.array.cells, axes)
+        counts = [twins.counter(self.mcus, 0, n) for n in range(self.mcus.counters.shape[1])]
+        rtl = signed_words(answers[counters])
+        compare("Mcu", f"{operation}, counters", counts, rtl, ("counter",))
+        for name, begin, end, cycles in self.cycles:
+            taken = int(answers[end][0, 0]) - int(answers[begin][0, 0])
+            compare("Mcu", f"{operation}, cycles of {name.name}", cycles, taken)
+        self.cycles = []
+
+
 @cocotb.test()
-async def operations_keep_to_their_cycles(dut):
-    """At most the cycles the unit's data sheet promises, and no fewer than its converters need."""
+async def operations_match_the_twin(dut):
+    """Values, counters and cycles, with any lines in use."""
     await reset(dut)
     bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), 0)
-    params = bench.params
-    timing, bits, lanes = params.timing, params.operand_bits, params.adc.per_slice
-    columns, rows = params.columns // lanes, params.rows // lanes
-    settle, stages = timing.integrate_cycles, -(-params.slices.count // 4)
-    row_cycles = columns + settle + timing.program_cycles + stages + 4
-    promised = {
-        Operation.MVM: (bits * columns, bits * max(columns, settle + 2) + settle + 10),
-        Operation.MTVM: (bits * rows, bits * max(rows, settle + 2) + settle + 10),
-        Operation.OPA: (4 * bits, 4 * bits * timing.pulse_cycles + 5),
-        Operation.CRS: (params.rows * columns, params.rows * row_cycles + 4),
-    }
+    params, rng = bench.params, bench.rng
+    twin = Twin(bench)
+    # with all lines in use nothing of XbarOut or the latches is left over from before
     script = Script(params)
-    times = [script.cycle()]
-    for operation in promised:
-        script.command(operation)
-        times.append(script.cycle())
-    answers = await bench.host.play(script)
-    at = [int(answers[time][0, 0]) for time in times]
-    for n, (operation, (least, most)) in enumerate(promised.items()):
-        cycles = at[n + 1] - at[n]
-        dut._log.info(f"{operation.name}: {cycles} cycles, at most {most}")
-        assert least <= cycles <= most, (
-            f"{operation.name} must take {least} to {most} cycles, not {cycles}"
+    script.configure(ConfigKey.CLEAR_COUNTERS, 0)
+    twin.operands(script)
+    for operation in OPERANDS:
+        twin.operate(script, operation)
+    log = list(twin.cycles)
+    await twin.check(bench, script, "all lines in use")
+    for name, _, _, cycles in log:
+        dut._log.info(f"{name.name}: {cycles} cycles")
+    adcs = params.adc.per_slice
+    for number in range(2 * ROUNDS):
+        script = Script(params)
+        rows, columns = (
+            rng.choice([1, adcs, count, rng.randint(1, count)]) for count in bench.shape
+        )
+        shift = rng.choice([0, bench.typical, rng.randrange(params.sum_bits)])
+        for key, value in zip(ConfigKey, (rows, columns, shift, shift), strict=False):
+            twin.configure(script, key, value)
+        twin.operands(script)
+        operation = rng.choice([*OPERANDS])
+        twin.operate(script, operation)
+        await twin.check(
+            bench, script, f"round {number}, {operation.name} of {rows} rows, {columns} columns"
         )

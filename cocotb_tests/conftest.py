@@ -51,8 +51,8 @@ def simulate(request: pytest.FixtureRequest) -> Callable[..., sim.Result]:
             )
             report.append(f"replay: PANTHER_SEED={seed()} .venv/bin/pytest '{node}'")
             pytest.fail("\n".join(report), pytrace=False)
-        else:
-            shutil.rmtree(result.path)  # only what failed is worth keeping
+        # only what failed is worth keeping, for longer than the test takes
+        request.addfinalizer(lambda: shutil.rmtree(result.path))
         return result
 
     return run

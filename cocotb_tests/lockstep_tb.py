@@ -30,6 +30,7 @@ async def random_programs_agree(dut):
         await rig.run(Case.from_json(Path(task["case"]).read_text()))
     for name, seed, size in task["programs"]:
         case = generate(name, seed, task["core"], params, size=size)
+        dut._log.info("%s %d", name, seed)
         try:
             await rig.run(case)
         except Divergence as divergence:

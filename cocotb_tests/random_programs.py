@@ -17,6 +17,7 @@ from cocotb_tests.drivers import corner
 from panther.arch.core import (
     GENERAL_BASE,
     LANES,
+    LOOP_DEPTH,
     SCALARS,
     CoreParams,
     Csr,
@@ -27,6 +28,8 @@ from panther.arch.mcu import ConfigKey, InBank, OutBank
 from panther.arch.params import McuParams
 
 WORD_LOW, WORD_HIGH = -(1 << 15), (1 << 15) - 1
+PATIENCE = 4000
+"""Cycles an instruction may wait at first: more than any matrix operation of a small unit takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +164,7 @@ class _Writer:
             else:
                 values[name] = corner(rng, part.least, part.greatest)
         # v.add d = a in place is as common as anything else
-        if "a" in values and "d" in values and rng.random() < 0.2:
+        if "a" in values and "d" in values and "d" not in given and rng.random() < 0.2:
             values["d"] = values["a"]
         return values
 
@@ -411,13 +414,17 @@ def mixed(write: _Writer) -> None:
         write.limit = min(end, len(write) + rng.randint(4, 30))
         write.extremes = 0.1
         rng.choice((arithmetic, loops, memory, matrix))(write)
-        write.emit("csr", id=Csr.WATCHDOG, value=rng.choice((2, 50, 1 << 20)))
+        write.emit("csr", id=Csr.WATCHDOG, value=rng.choice((2, 50, PATIENCE)))
 
 
 def extremes(write: _Writer) -> None:
-    """Every field of every instruction at both ends of its range; ignores the limit."""
+    """Every field of every instruction at both ends of its range, and a fifth loop inside of four;
+    ignores the limit.
+    """
     params = write.params
     write.emit("csr", id=Csr.WATCHDOG, value=5)
+    for _ in range(LOOP_DEPTH + 1):
+        write.emit("loop", count=1, end=len(write) + LOOP_DEPTH + 2)
     for item in CORE_INSTRUCTIONS.values():
         for part in item.fields or (None,):
             for value in _ends(part):
@@ -430,6 +437,8 @@ def extremes(write: _Writer) -> None:
                         given[target] = at + 2
                 if item.mnemonic == "loop" and "count" not in given:
                     given["count"] = 1
+                if item.mnemonic == "csr" and part is not None and part.name == "value":
+                    given["id"] = Csr.SATURATED  # not the watchdog
                 write.extremes = 0.0
                 write.any(item, **given)
                 if item.mnemonic in ("loop", "loops"):
@@ -484,6 +493,7 @@ def generate(name: str, seed: int, core: str, params: CoreParams, *, size: int =
 def _prologue(write: _Writer) -> None:
     """Set every register, so a case is the same whatever ran before it."""
     rng, params = write.rng, write.params
+    write.emit("csr", id=Csr.WATCHDOG, value=PATIENCE)
     for register in range(1, SCALARS):
         write.emit("sset", sd=register, imm=corner(rng, -(1 << 31), (1 << 31) - 1))
     for first in range(0, params.registers, 512):

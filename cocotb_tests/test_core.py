@@ -25,7 +25,7 @@ def test_random_programs_agree(simulate, simulator):
     task = {"core": "SMALL", "programs": programs}
     variables = {"PANTHER_LOCKSTEP": json.dumps(task)}
     result = simulate(
-        core_bench(CORES["SMALL"]), "lockstep_tb", simulator, expected=1, variables=variables
+        core_bench(CORES["SMALL"]), "core_tb", simulator, expected=1, variables=variables
     )
     found = json.loads((result.path / "lockstep.json").read_text())
     assert found["instructions"] >= LEAST[simulator]

@@ -15,6 +15,7 @@ from golden.slicing import decode, encode
 from models.system.core import Core, Status
 from panther.arch.core import LANES, SCALARS, CoreParams, Fault
 from panther.arch.mcu import InBank, OutBank
+from panther.arch.presets import CORES, core_preset
 from panther.asm import Program, assemble_file
 from panther.asm.names import READER_NAMES, bank_name, names_of
 
@@ -261,6 +262,11 @@ class _Reader:
 
     # ---- what a program starts from
 
+    def given_core(self, right: str) -> None:
+        if self.params != core_preset(right):
+            here = next((name for name, core in CORES.items() if core == self.params), "another")
+            raise ValueError(f"Core must be {right}, not {here}")
+
     def given_memory(self, right: str, address: str) -> None:
         words = self.words(right)
         where = self.place("Words", int(address), len(words), self.params.memory_words)
@@ -370,6 +376,7 @@ def _shown(values: Sequence[int] | NDArray[np.integer]) -> str:
 
 
 _GIVEN: Mapping[str, Callable[..., None]] = {
+    r"given core": _Reader.given_core,
     r"given memory (\d+)": _Reader.given_memory,
     r"given readers (\d+)": _Reader.given_readers,
     r"given parity": _Reader.given_parity,
@@ -412,6 +419,7 @@ def parse_expectations(text: str, name: str, params: CoreParams) -> Expectations
     A line is ``LEFT = RIGHT``; ``;`` begins a comment. Numbers are decimal or ``0x1f``; ``0*13`` is
     thirteen zeros. What the program starts from::
 
+        given core = SMALL              the core it is for
         given memory 16 = 1 2 3         words from address 16 on; their groups are valid
         given readers 16 = core0 core2  the group at address 16 is valid, and who has to take it
         given parity = 4 7              the words at 4 and 7 have wrong parity
@@ -462,6 +470,15 @@ def parse_expectations(text: str, name: str, params: CoreParams) -> Expectations
         raise ExpectationError("\n".join(wrong))
     given = replace(reader.given, parity=tuple(reader.parity))
     return Expectations(given=given, expected=tuple(found))
+
+
+def core_of(path: Path) -> str | None:
+    """Name of the core an ``.exp`` file is for, if it says so."""
+    for _, line in _lines(path.read_text(encoding="utf-8")):
+        left, _, right = (" ".join(part.split()) for part in line.partition("="))
+        if left == "given core":
+            return right
+    return None
 
 
 def read_expectations(path: Path, params: CoreParams) -> Expectations:

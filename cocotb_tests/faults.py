@@ -1,11 +1,13 @@
 """Fault drills: break one thing on the hardware's side and see that the comparison finds it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from models.analog.adc import Conversion
 from models.analog.array import IdealArray
+from panther.arch.core import CoreParams
 from panther.arch.params import McuParams
 
 
@@ -41,10 +43,22 @@ class Drop:
     event: int = 40
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """The parity bit of a word of the instruction memory, wrong from the start."""
+
+    address: int = 0
+
+
 Fault = Stuck | Flip | Drop
 KINDS: dict[str, type[Stuck] | type[Flip] | type[Drop]] = {
     "stuck": Stuck, "flip": Flip, "drop": Drop,
 }  # fmt: skip
+"""Faults of a training."""
+PROGRAM_KINDS: dict[str, type[Stuck] | type[Drop] | type[Parity]] = {
+    "stuck": Stuck, "drop": Drop, "parity": Parity,
+}  # fmt: skip
+"""Faults of any program."""
 
 
 def check_fault(fault: Fault, params: McuParams, layers: Sequence[int], examples: int) -> None:
@@ -72,12 +86,35 @@ def check_fault(fault: Fault, params: McuParams, layers: Sequence[int], examples
         _in_range("event", fault.event, 0, examples * params.operand_bits - 1)
 
 
+def check_program_fault(fault: Stuck | Drop | Parity, params: CoreParams) -> None:
+    """Check that a fault hits a place the core has.
+
+    Raises
+    ------
+    ValueError
+        If unit, slice, line, value or address does not exist there.
+    """
+    if isinstance(fault, Parity):
+        _in_range("address", fault.address, 0, params.instructions - 1)
+        return
+    mcu = params.mcu
+    _in_range("unit", fault.unit, 0, params.mcus - 1)
+    _in_range("slice", fault.slice, 0, mcu.slices.count - 1)
+    if isinstance(fault, Stuck):
+        _in_range("row", fault.row, 0, mcu.rows - 1)
+        _in_range("column", fault.column, 0, mcu.columns - 1)
+        _in_range("value", fault.value, *mcu.slices.cell_range(fault.slice))
+    else:
+        _in_range("line", fault.line, 0, max(mcu.rows, mcu.columns) - 1)
+        _in_range("event", fault.event, 0, 10**9 - 1)
+
+
 def _in_range(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
         raise ValueError(f"Fault's {name} must be in the range [{low}, {high}], not {value}")
 
 
-def parse_fault(text: str) -> Fault:
+def parse_fault(text: str, kinds: Mapping[str, Any] = KINDS) -> Any:
     """Read ``stuck:slice=3,row=7``, ``flip:row=3,bit=9`` or ``drop:line=4,event=100``.
 
     Raises
@@ -86,9 +123,9 @@ def parse_fault(text: str) -> Fault:
         If the kind or a name is unknown or a value is no integer; the message lists what there is.
     """
     kind, _, settings = text.partition(":")
-    if kind not in KINDS:
-        raise ValueError(f"Fault must be one of {', '.join(KINDS)}, not {kind!r}")
-    names = [field.name for field in fields(KINDS[kind])]
+    if kind not in kinds:
+        raise ValueError(f"Fault must be one of {', '.join(kinds)}, not {kind!r}")
+    names = [field.name for field in fields(kinds[kind])]
     values: dict[str, int] = {}
     for item in filter(None, settings.split(",")):
         name, _, value = item.partition("=")
@@ -99,7 +136,7 @@ def parse_fault(text: str) -> Fault:
         if not re.fullmatch(r"-?[0-9]{1,9}", value):
             raise ValueError(f"{name} of {kind} must be an integer, not {value!r}")
         values[name] = int(value)
-    return KINDS[kind](**values)
+    return kinds[kind](**values)
 
 
 class FaultyArray:

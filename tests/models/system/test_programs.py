@@ -126,6 +126,7 @@ def test_an_outcome_can_be_kept(tmp_path):
             ),
         ),
         ("given parity = 1024", "Value must be in the range [0, 1023], not 1024"),
+        ("given core = PAPER", "Core must be PAPER, not SMALL"),
         ("given readers 0 = core0 2", "Reader must be one of core0, ..., send_unit, not '2'"),
     ],
 )  # fmt: skip

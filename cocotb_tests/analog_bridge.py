@@ -157,6 +157,7 @@ class AnalogBridge:
         self._pulse_count = memory(converter, "event_pulses")
         self._rows = memory(converter, "event_rows", width=self._row_words)
         self._columns = memory(converter, "event_columns", width=self._column_words)
+        self._loaded = memory(converter, "event_groups")
         self._held = memory(converter, "held")
         self._codes = memory(converter, "codes", width=self._slots, count=2 * self._groups)
         self._latches = memory(converter, "latches", width=self._slots, count=self._groups)
@@ -195,8 +196,9 @@ class AnalogBridge:
             self._codes.write(slots, bank * self._groups)
         elif kind == PROGRAM:
             selected = np.flatnonzero(bits(self._rows.read()[0], self.params.rows))
-            latches = self._latches.read(0, self.params.columns // self.params.adc.per_slice)
-            cells = latches.view(np.int32).reshape(self.params.columns, -1)
+            groups = int(self._loaded.read()[0, 0])
+            latches = self._latches.read(0, groups).view(np.int32)
+            cells = latches.reshape(groups * self.params.adc.per_slice, -1)
             for row in selected:
                 self.array.program(int(row), cells.astype(np.int16))
         if self._tap is not None:

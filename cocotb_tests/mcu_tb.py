@@ -37,7 +37,7 @@ class Golden:
 
     def __init__(self, params, cells):
         self.params, self.cells = params, cells
-        # writing a row leaves its columns beyond those in use undefined
+        # writing a row leaves columns undefined that share a line group with one in use
         self.undefined = np.zeros(cells.shape, dtype=bool)
         self.rows, self.columns = params.rows, params.columns
         self.shift = {Operation.MVM: 0, Operation.MTVM: 0}
@@ -87,13 +87,19 @@ class Golden:
         result = crs(self.params, used)
         self.cells = self.cells.copy()
         self.cells[:, : self.rows, : self.columns] = result.cells
-        self.undefined[:, : self.rows, self.columns :] = True
+        self.undefined[:, : self.rows, self.columns : self.written] = True
         self.counters["crs_top"] += result.saturated
         self._count("cell_limit", result.at_limit)
 
     def write(self, row, cells):
         self.cells[:, row, : self.columns] = cells
-        self.undefined[:, row, self.columns :] = True
+        self.undefined[:, row, self.columns : self.written] = True
+
+    @property
+    def written(self):
+        """Columns written with a row: whole line groups."""
+        adcs = self.params.adc.per_slice
+        return -(-self.columns // adcs) * adcs
 
 
 def random_cells(params, rng, *shape):

@@ -16,8 +16,9 @@ While one step is converted the next one integrates. ``fine``, stable from ``int
 In an OPA ``row_drive`` and ``column_drive`` select the lines of one polarity phase,
 ``column_digit`` holds ``abs(e) << j``, and each ``pulse`` adds digit k of a selected column to the
 cell of slice k, or subtracts it where exactly one of the two ``negative`` pins is high. A row is
-written through latches: ``write`` loads the latches of group ``write_mux``, ``program`` copies all
-latches into the row selected by ``row_drive``.
+written through latches: ``write`` loads the latches of group ``write_mux``, ``program`` writes
+those loaded since the last one into the row selected by ``row_drive``; other columns keep their
+cells.
 """
 
 from amaranth import Shape, signed, unsigned

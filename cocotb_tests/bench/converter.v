@@ -44,11 +44,13 @@ module converter #(
   reg [31:0] event_pulses /* verilator public_flat_rw */ = 0;
   reg [ROWS-1:0] event_rows /* verilator public_flat_rw */ = 0;
   reg [COLUMNS-1:0] event_columns /* verilator public_flat_rw */ = 0;
+  reg [31:0] event_groups /* verilator public_flat_rd */ = 0;  // of the latches
   reg [31:0] held /* verilator public_flat_rw */ = 0;
   reg [SLOTS-1:0] codes [0:2*GROUPS-1] /* verilator public_flat_rw */;
   reg [SLOTS-1:0] latches [0:GROUPS-1] /* verilator public_flat_rw */;
   reg [PULSE_BITS-1:0] pulses [0:PULSES-1] /* verilator public_flat_rw */;
   reg [31:0] pulse_count = 0;
+  reg [31:0] loaded = 0;  // groups of the latches, from the first on, that the next program writes
 
   reg announced = 0;
   integer n;
@@ -69,8 +71,13 @@ module converter #(
         {column_digit, column_drive, row_drive, 30'b0, column_negative, row_negative};
       pulse_count <= full ? 0 : pulse_count + 1;
     end
-    if (write)
+    if (write) begin
       latches[write_mux] <= write_cells;
+      if (loaded <= write_mux)
+        loaded <= write_mux + 1;
+    end
+    if (program_row)
+      loaded <= 0;
     if (sample)
       held <= 1 - held;
     if (convert)
@@ -81,11 +88,14 @@ module converter #(
       event_flags <= {30'b0, fine, transpose};
       event_rows <= row_drive;
       event_columns <= column_drive;
+      event_groups <= loaded;
       event_pulses <= full ? PULSES : pulse_count;
       if (!full)
         pulse_count <= 0;
     end
-    if (rst)
+    if (rst) begin
       pulse_count <= 0;
+      loaded <= 0;
+    end
   end
 endmodule

@@ -43,10 +43,9 @@ class Mcu(wiring.Component):
     - CRS ``R * (ceil(C / A) + I + program_cycles + ceil(S / 4) + 4) + 2``,
 
     counted from the one in which the command is taken. MVM and MTVM leave result words beyond the
-    lines in use as they are. Writing a row loads the latches of the line groups that hold a column
-    in use; those of other groups write again what they were last loaded with. A request that
-    cannot be carried out is taken, has no effect and raises ``rejected``; a read past the end is
-    answered all the same, with undefined words.
+    lines in use as they are. Writing a row writes the line groups that hold a column in use; other
+    columns keep their cells. A request that cannot be carried out is taken, has no effect and
+    raises ``rejected``; a read past the end is answered all the same, with undefined words.
 
     Parameters
     ----------

@@ -33,7 +33,9 @@ class Array(Protocol):
         ...
 
     def program(self, row: int, cells: NDArray[np.int16]) -> None:
-        """Write one row, ``cells`` of shape (columns, slices)."""
+        """Write the first columns of one row, ``cells`` of shape (columns, slices); the others keep
+        their cells.
+        """
         ...
 
 

@@ -130,9 +130,11 @@ class Crossbar:
         _add_pulses(self._cells, rows, flat, self._low, self._high)
 
     def program_row(self, row: int, cells: NDArray[np.int16]) -> None:
-        """Write a row; ``cells`` has shape (columns, slices) and saturates."""
+        """Write the first columns of a row; ``cells`` has shape (columns, slices) and saturates."""
         rows, slices, columns = self._cells.shape
         check_range("Row", row, 0, rows - 1)
+        if isinstance(cells, np.ndarray) and cells.ndim == 2:
+            columns = min(columns, len(cells))
         check_integers("Cells", cells, (columns, slices))
-        written = np.clip(cells.T.reshape(-1), self._low, self._high)
-        self._cells[row] = written.reshape(self._cells.shape[1:])
+        limits = (limit.reshape(slices, -1)[:, :columns] for limit in (self._low, self._high))
+        self._cells[row, :, :columns] = np.clip(cells.T, *limits)

@@ -57,8 +57,6 @@ class Mcus(NamedTuple):
 
     cells: NDArray[np.signedinteger]
     """Of compiled units, shape (units, rows, slices, columns)."""
-    latches: NDArray[np.signedinteger]
-    """What the write latches were last loaded with, shape (units, slices, columns)."""
     xbar_in: NDArray[np.int16]
     """Operands, shape (units, ``InBank``, lines)."""
     xbar_out: NDArray[np.int16]
@@ -109,7 +107,6 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
     config = np.array([[params.rows, params.columns, 0, 0]] * count, np.int64)
     return Mcus(
         cells=cells,
-        latches=np.zeros((count, slices.count, params.columns), kind),
         xbar_in=np.zeros((count, len(InBank), lines), np.int16),
         xbar_out=np.zeros((count, len(OutBank), lines), np.int16),
         config=config.reshape(count, 4),
@@ -471,30 +468,25 @@ def _accumulate_external(mcus: Mcus, m: int, array: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _resolve(mcus, m):  # type: ignore[no-untyped-def]
-    """Row by row: line groups with a column in use are read, resolved, and loaded; then the row is
-    written from all latches.
-    """
+    """Row by row: line groups with a column in use are read, resolved, and written."""
     cells = mcus.cells[m]
-    latches = mcus.latches[m]
     loaded = _groups(mcus, m, ConfigKey.COLUMNS) * mcus.design.adcs
     for row in range(mcus.config[m, ConfigKey.ROWS]):
         _resolve_row(mcus, m, cells[row], loaded)
-        cells[row] = latches
 
 
 @njit(cache=True, nogil=True)
 def _resolve_row(mcus, m, cells, loaded):  # type: ignore[no-untyped-def]
-    """The first ``loaded`` columns of ``cells``, shape (slices, columns), canonical into the
-    latches; counts columns in use only.
+    """Make the first ``loaded`` columns of ``cells``, shape (slices, columns), canonical; counts
+    columns in use only.
     """
     design = mcus.design
-    latches = mcus.latches[m]
     slices = cells.shape[0]
-    narrow = latches.dtype.type
+    narrow = cells.dtype.type
     in_use = mcus.config[m, ConfigKey.COLUMNS]
     value_bits = design.value_bits
     half = narrow(1 << (value_bits - 1))
-    carries = np.zeros(loaded, latches.dtype)
+    carries = np.zeros(loaded, cells.dtype)
     for k in range(slices):
         low, high = narrow(design.low[k]), narrow(design.high[k])
         at_limit = narrow(0)
@@ -506,21 +498,21 @@ def _resolve_row(mcus, m, cells, loaded):  # type: ignore[no-untyped-def]
             for column in range(loaded):
                 total = narrow(cells[k, column] + carries[column])
                 carry = narrow(narrow(total + half) >> value_bits)
-                latches[k, column] = narrow(total - narrow(carry << value_bits))
+                cells[k, column] = narrow(total - narrow(carry << value_bits))
                 carries[column] = carry
         else:
             saturated = narrow(0)
             for column in range(loaded):
                 total = narrow(cells[k, column] + carries[column])
                 resolved = min(max(total, low), high)
-                latches[k, column] = resolved
+                cells[k, column] = resolved
                 if column < in_use:
                     saturated = narrow(saturated + narrow(resolved != total))
             mcus.counters[m, _CRS_TOP] += saturated
 
 
 def _resolve_external(mcus: Mcus, m: int, array: Array) -> None:
-    design, latches = mcus.design, mcus.latches[m]
+    design = mcus.design
     _, rows, _, _ = mcus.cells.shape
     in_use = mcus.config[m, ConfigKey.COLUMNS]
     loaded = _groups(mcus, m, int(ConfigKey.COLUMNS)) * design.adcs
@@ -529,9 +521,10 @@ def _resolve_external(mcus: Mcus, m: int, array: Array) -> None:
         drive[row] = 1
         conversion = array.convert(drive, transpose=False, fine=True)
         _count(mcus, m, _ADC_CLIP, conversion.over[:in_use])
-        cells = _wrapped(conversion.code, design.low, design.high).T.astype(latches.dtype)
-        _resolve_row(mcus, m, np.ascontiguousarray(cells), loaded)
-        array.program(row, latches.T.astype(np.int16))
+        cells = _wrapped(conversion.code, design.low, design.high).T.astype(mcus.cells.dtype)
+        cells = np.ascontiguousarray(cells)
+        _resolve_row(mcus, m, cells, loaded)
+        array.program(row, cells[:, :loaded].T.astype(np.int16))
 
 
 def _wrapped(

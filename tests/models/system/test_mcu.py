@@ -66,7 +66,6 @@ class Golden:
 
     def __init__(self, params, cells):
         self.params, self.cells = params, cells.copy()
-        self.latches = np.zeros_like(cells[:, 0])
         self.config = [params.rows, params.columns, 0, 0]
         lines = max(params.rows, params.columns)
         self.results = np.zeros((2, lines), np.int64)
@@ -106,8 +105,7 @@ class Golden:
         loaded = -(-columns // adcs) * adcs
         for row in range(rows):
             resolved = crs(self.params, np.ascontiguousarray(self.cells[:, row : row + 1, :loaded]))
-            self.latches[:, :loaded] = resolved.cells[:, 0]
-            self.cells[:, row] = self.latches
+            self.cells[:, row, :loaded] = resolved.cells[:, 0]
 
 
 class Units:
@@ -327,7 +325,7 @@ def test_events_are_those_of_the_hardware():
         *4 * [[4, 3, 1, 0, 1]], *4 * [[8, 6, 2, 0, 2]], *4 * [[16, 12, 4, 0, 4]]
     ]  # fmt: skip
     # rows in use only; a code has no more bits than a cell, and is counted if out of range
-    nothing = np.zeros((5, 2), int).tolist()
+    nothing = np.zeros((3, 2), int).tolist()
     assert events == [
         ("convert", [1, 0, 0, 0], False, True), ("program", 0, nothing),
         ("convert", [0, 1, 0, 0], False, True), ("program", 1, nothing),

@@ -98,7 +98,6 @@ class Matrix:
 
     def __init__(self, cells):
         self.cells = cells
-        self.latches = np.zeros((3, MCU.columns), int)
         self.words = {bank: [0] * PARAMS.in_lines(bank) for bank in InBank}
         self.results = {bank: [0] * PARAMS.out_lines(bank) for bank in OutBank}
         self.config = {
@@ -142,8 +141,7 @@ class Matrix:
                 self.cells = self.cells.copy()
                 for row in range(rows):
                     loaded = groups * MCU.adc.per_slice
-                    self.latches[:, :loaded] = resolved[:, row, :loaded]
-                    self.cells[:, row] = self.latches
+                    self.cells[:, row, :loaded] = resolved[:, row, :loaded]
         self.idle = cycle
 
 

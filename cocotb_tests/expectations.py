@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cocotb_tests.program_trace import compact
 from golden.slicing import decode, encode
 from models.system.core import Core, Status
-from panther.arch.core import LANES, SCALARS, CoreParams, Fault
+from panther.arch.core import LANES, SCALARS, CoreParams, Csr, Fault, csr_names
 from panther.arch.mcu import InBank, OutBank
 from panther.arch.presets import CORES, core_preset
 from panther.asm import Program, assemble_file
@@ -88,6 +89,15 @@ def outcome_of(core: Core) -> Outcome:
         readers=core.memory.readers.copy(),
         cells=[core.cells(m) for m in range(core.params.mcus)],
     )  # fmt: skip
+
+
+def saturation_counters(params: CoreParams) -> dict[str, int]:
+    """The control registers that count saturations, by name."""
+    return {
+        name: number
+        for name, number in csr_names(params).items()
+        if "." in name or number == Csr.SATURATED
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,12 +341,12 @@ class _Reader:
             over = first + len(words) - end
             raise ValueError(f"Vector must end in its bank, not {over} words behind it")
         where = slice(first, first + len(words))
-        return lambda outcome: _shown(outcome.registers[where]), _shown(words)
+        return lambda outcome: compact(outcome.registers[where].tolist()), compact(words)
 
     def memory(self, right: str, address: str) -> tuple[Callable[[Outcome], str], str]:
         words = self.words(right)
         where = self.place("Words", int(address), len(words), self.params.memory_words)
-        return lambda outcome: _shown(outcome.memory[where]), _shown(words)
+        return lambda outcome: compact(outcome.memory[where].tolist()), compact(words)
 
     def state(self, right: str, address: str) -> tuple[Callable[[Outcome], str], str]:
         n = self.group(int(address))
@@ -357,7 +367,9 @@ class _Reader:
         values = self.values(right)
         m, (at, columns) = self.unit(unit), self.lines(row, column, len(values))
         slices = self.params.mcu.slices
-        return lambda outcome: _shown(decode(outcome.cells[m], slices)[at, columns]), _shown(values)
+        return lambda outcome: compact(decode(outcome.cells[m], slices)[at, columns]), compact(
+            values
+        )
 
     def cells(
         self, right: str, unit: str, k: str, row: str, column: str
@@ -365,14 +377,10 @@ class _Reader:
         self.place("Slice", int(k), 1, self.params.mcu.slices.count)
         values = self.values(right)
         m, (at, columns) = self.unit(unit), self.lines(row, column, len(values))
-        return lambda outcome: _shown(outcome.cells[m][int(k), at, columns]), _shown(values)
+        return lambda outcome: compact(outcome.cells[m][int(k), at, columns]), compact(values)
 
 
 _ROW_BANKS = tuple(bank_name(bank) for bank in (InBank.MVM, InBank.OPA_ROWS, OutBank.MTVM))
-
-
-def _shown(values: Sequence[int] | NDArray[np.integer]) -> str:
-    return " ".join(str(value) for value in values)
 
 
 _GIVEN: Mapping[str, Callable[..., None]] = {

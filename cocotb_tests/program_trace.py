@@ -1,6 +1,8 @@
 """What instructions wrote, as lines of text: one for each that retired."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +37,7 @@ class Tracer:
         What it runs, for places in the source.
     """
 
-    HEAD = f"{'cycle':>9} {'pc':>5}  {'instruction':<40} {'source':<20} what it wrote"
+    HEAD = f"{'cycle':>9} {'pc':>5}  {'instruction':<40} {'source':<24} what it wrote"
 
     def __init__(self, params: CoreParams, program: Program | None) -> None:
         self._params, self._program = params, program
@@ -48,9 +50,10 @@ class Tracer:
             self._kept[event] += list(events[event])
         for cycle, pc, low, high in events[Event.RETIRE].tolist():
             text = instruction_text(low | high << 32, self._params)
-            where = self._program.where(pc) if self._program else ""
+            line = self._program.source.get(pc) if self._program else None
+            where = "" if line is None else f"{Path(line.file).name}:{line.number}"
             writes = "; ".join(self._writes(cycle))
-            yield f"{cycle:>9} {pc:>5}  {text:<40} {where:<20} {writes}".rstrip()
+            yield f"{cycle:>9} {pc:>5}  {text:<40} {where:<24} {writes}".rstrip()
 
     def _until(self, event: Event, cycle: int) -> list[NDArray[np.int64]]:
         rows = self._kept[event]
@@ -64,7 +67,7 @@ class Tracer:
         vectors = [(int(row[1]), words_of_row(row)[: row[2]]) for row in
                    self._until(Event.VECTOR, cycle)]  # fmt: skip
         for first, words in _joined(vectors):
-            yield f"{self.place(first)} = {_shown(words)}"
+            yield f"{self.place(first)} = {compact(words)}"
         stored, released, taken = [], [], []
         for row in self._until(Event.REQUEST, cycle):
             lanes = [n for n in range(LANES) if row[3] >> n & 1]
@@ -77,7 +80,7 @@ class Tracer:
             elif row[4]:
                 taken.append((first, words))
         for first, words in _joined(stored):
-            yield f"memory {first} = {_shown(words)}"
+            yield f"memory {first} = {compact(words)}"
         for what, pieces in (("free", released), ("taken", taken)):
             for first, words in _joined(pieces):
                 yield f"memory {first} to {first + len(words) - 1} {what}"
@@ -106,5 +109,10 @@ def _joined(pieces: Sequence[tuple[int, list[int]]]) -> Iterator[tuple[int, list
         yield first, words
 
 
-def _shown(words: Sequence[int]) -> str:
-    return " ".join(map(str, words))
+def compact(words: Sequence[int]) -> str:
+    """Words as an ``.exp`` has them: ``5*16`` is sixteen fives."""
+    texts: list[str] = []
+    for word, alike in itertools.groupby(words):
+        count = len(list(alike))
+        texts += [f"{word}*{count}"] if count > 3 else [str(word)] * count
+    return " ".join(texts)

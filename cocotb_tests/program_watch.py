@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cocotb_tests.compare import Divergence, compare
 from cocotb_tests.core_driver import CoreDriver, Stop
-from cocotb_tests.expectations import Given, Outcome, given_nothing
+from cocotb_tests.expectations import Given, Outcome, given_nothing, saturation_counters
 from cocotb_tests.lockstep import Lockstep
 from cocotb_tests.program_run import Rig
 from cocotb_tests.program_trace import STREAMS, signed, words_of_row
@@ -18,7 +18,7 @@ from cocotb_tests.random_programs import Case
 from models.analog.array import Array, IdealArray
 from models.system.core import Core
 from models.system.trace import WIDTHS, Event
-from panther.arch.core import ADDRESS_BITS, SCALARS, CoreParams, Csr, Fault, csr_names
+from panther.arch.core import ADDRESS_BITS, SCALARS, CoreParams, Fault
 from panther.arch.isa import decode
 from panther.arch.mcu import InBank, Operation, OutBank
 from panther.asm import Program, assemble_text
@@ -246,15 +246,6 @@ class ProgramRig(Rig):
                 compare("counters", name, twin.csr(number), found[name])
                 self.compared += 1
         return found
-
-
-def saturation_counters(params: CoreParams) -> dict[str, int]:
-    """The control registers that count saturations, by name."""
-    return {
-        name: number
-        for name, number in csr_names(params).items()
-        if "." in name or number == Csr.SATURATED
-    }
 
 
 def _case(words: Sequence[int], given: Given) -> ProgramCase:

@@ -16,6 +16,8 @@ from panther.cli.doctor import doctor
 from panther.cli.errors import UserError
 from panther.cli.presets import presets
 from panther.cli.regress import regress
+from panther.cli.replay import replay
+from panther.cli.run import run
 from panther.cli.verilog import verilog
 from panther.tools import SimulationError, ToolError
 
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (asm, demo, disasm, doctor, presets, regress, verilog)
+COMMANDS = (asm, demo, disasm, doctor, presets, regress, replay, run, verilog)
 for command in COMMANDS:
     app.command()(command)
 

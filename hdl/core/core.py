@@ -65,7 +65,7 @@ class RetireSignature(wiring.Signature):
 class Core(wiring.Component):
     """One instruction at a time, in order; matrix units go on in the background.
 
-    ``docs/core.md`` says what happens in which cycle. Cycle 0 is the one after ``start``. A core
+    ``docs/core.md`` says what happens in which cycle. Cycle 0 is the first one it runs. A core
     that has halted or stopped for a fault keeps its registers and may be started again.
 
     Parameters
@@ -80,7 +80,8 @@ class Core(wiring.Component):
     i_program : In(stream.Signature({"address": 13, "word": 64, "invert": 1}))
         Words of the program; while the core does not run.
     start, start_pc : In(1), In(13)
-        Begin at an address; while the core does not run.
+        Begin at an address; while the core does not run. It begins in the next cycle, or as soon as
+        every matrix unit is idle and every answer of the memory has come.
     running : Out(1)
         It does.
     fault, fault_pc, fault_cycle : Out(4), Out(14), Out(32)
@@ -217,6 +218,7 @@ class Core(wiring.Component):
         }
         cause = Signal(FAULT_BITS)
         waited = Signal(VALUE_BITS)
+        starting, starting_pc = Signal(), Signal(ADDRESS_BITS)
         stop, retire, waiting = Signal(), Signal(), Signal()
         m.d.comb += [stop.eq(cause != 0), load_store.stop.eq(stop)]
         with m.If(waiting):
@@ -230,9 +232,13 @@ class Core(wiring.Component):
 
         with m.FSM():
             with m.State("HALTED"):
-                with m.If(self.start):
+                # what the host or an earlier program has set going comes to its end first
+                with m.If((self.start | starting) & issue.idle.all() & ~load_store.busy):
                     m.d.comb += [fetch.start.eq(1), control.start.eq(1)]
+                    m.d.sync += starting.eq(0)
                     m.next = "D"
+                with m.Elif(self.start):
+                    m.d.sync += [starting.eq(1), starting_pc.eq(self.start_pc)]
             with m.State("D"):
                 m.d.comb += [self.running.eq(1), scalars.read.eq(1)]
                 m.d.sync += [now.eq(decoded), waited.eq(0)]
@@ -278,7 +284,7 @@ class Core(wiring.Component):
 
         # the next instruction is read in the last cycle of this one
         m.d.comb += [
-            fetch.start_pc.eq(self.start_pc),
+            fetch.start_pc.eq(Mux(starting, starting_pc, self.start_pc)),
             fetch.advance.eq(retire),
             fetch.jump.eq(is_one_of("jmp") | (now.unit_control & now.has_sa & scalars.holds)),
             fetch.loop.eq(is_loop),

@@ -108,6 +108,8 @@ class LoadStore(wiring.Component):
         A request is offered and not taken.
     done : Out(1)
         The last cycle.
+    busy : Out(1)
+        Answers are under way.
     read, address_a, words_a : Out(1), Out(13), In(ArrayLayout(16, 4))
         Groups read from the register file.
     write, address, count, words : Out(1), Out(13), Out(3), Out(ArrayLayout(16, 4))
@@ -142,6 +144,7 @@ class LoadStore(wiring.Component):
                 "stop": In(1),
                 "waiting": Out(1),
                 "done": Out(1),
+                "busy": Out(1),
                 "read": Out(1),
                 "address_a": Out(address),
                 "words_a": In(WORDS),
@@ -227,6 +230,7 @@ class LoadStore(wiring.Component):
         arrived = [self.i_memory.payload[lane] for lane in range(LANES)]
         m.d.comb += [
             self.i_memory.ready.eq(1),
+            self.busy.eq(outstanding != 0),
             answered.eq(self.i_memory.valid & (outstanding != 0)),
             self.write.eq(answered),
             self.address.eq(into),

@@ -380,6 +380,13 @@ _NOTE: dict[Function, str] = {
     Function.CGT: "All ones are a mask: v.and with it keeps a word or clears it.",
     Function.CEQ: "All ones are a mask: v.and with it keeps a word or clears it.",
     Function.SATG: "The gradient a of a logit that is saturated outward is dropped.",
+    Function.EXP: "At most 23 units of the last place off: 256 points for every factor of two.",
+    Function.SIGMOID: "At most 1.3 units of the last place off; at its limit from |argument| = 16.",
+    Function.TANH: "At most 2.1 units of the last place off; at its limit from |argument| = 8.",
+    Function.LOG: "At most 0.6 units of the last place off. An argument that is not positive gives "
+    "-32768, counted as saturated.",
+    Function.RECIP: "At most 0.8 units of the last place off; saturates where it does not fit. "
+    "An argument of 0 gives 32767, counted as saturated.",
 }
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 BENCHMARKS = {
     "cosim": "cycles of the hardware, speed of the co-simulation",
+    "core": "cycles of a core's instructions, speed of its RTL and of its transaction-level twin",
     "golden": "speed of the golden model",
 }
 

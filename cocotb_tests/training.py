@@ -1,14 +1,19 @@
 """Training in RTL: what a run is told, the memory its program starts from, what it yields."""
 
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.data import Dataset
-from golden.train import TrainConfig, epoch_order
+from golden.data import Dataset, digits
+from golden.fast import FastMatrix
+from golden.train import TrainConfig, Trainer, epoch_order
+from models.analog.array import IdealArray
+from models.system.core import Core, Status
 from panther.arch.presets import CORES
 from panther.asm import Program, assemble_file
 from panther.sim import ROOT
@@ -72,6 +77,49 @@ class Run:
     @classmethod
     def from_json(cls, text: str) -> "Run":
         return cls(**json.loads(text))
+
+
+def transaction_level(run: Run, *, rounds: int = 1) -> dict[str, Any]:
+    """Run the program on the core's twin.
+
+    Returns
+    -------
+    dict
+        Instructions, cycles, and the CPU seconds of each round; compiling does not count.
+
+    Raises
+    ------
+    RuntimeError
+        If the cells are not golden's in the end.
+    """
+    data = digits(run.config().formats)
+    golden = Trainer(run.config(), FastMatrix)
+    first = [matrix.cells for matrix in golden.matrices]
+    for _ in range(run.epochs):
+        for chosen in run.order(data):
+            golden.step(data.train_x[chosen], int(data.train_y[chosen]))
+    seconds = []
+    for number in range(rounds + 1):
+        arrays = [IdealArray(CORE.mcu) for _ in range(CORE.mcus)]
+        for array, cells in zip(arrays, first, strict=True):
+            whole = array.cells
+            whole[:, : cells.shape[1], : cells.shape[2]] = cells
+            array.cells = whole
+        core = Core(CORE, arrays)
+        core.load(np.array(program().words, np.uint64))
+        core.load_memory(0, run.memory(data))
+        core.start()
+        begin = time.process_time()
+        status = core.run()
+        if number:  # the first one compiles
+            seconds.append(time.process_time() - begin)
+    same = all(
+        (array.cells[:, : m.shape[0], : m.shape[1]] == m.cells).all()
+        for array, m in zip(arrays, golden.matrices, strict=True)
+    )
+    if status is not Status.HALTED or not same:
+        raise RuntimeError(f"The twin must halt with golden's cells, not be {status.value}")
+    return {"instructions": core.retired, "cycles": core.cycle + 1, "seconds": seconds}
 
 
 PROGRESS = "progress.json"

@@ -56,7 +56,7 @@ def demo(
 
     from cocotb_tests.designs import core_bench
     from cocotb_tests.faults import check_fault, parse_fault
-    from cocotb_tests.training import CORE, LAYERS, Run
+    from cocotb_tests.training import CORE, LAYERS, Run, transaction_level
     from panther.sim import ROOT, SIMULATORS, Result
 
     if sim not in (*SIMULATORS, "all"):
@@ -110,7 +110,7 @@ def demo(
         )
         raise typer.Exit(1)
 
-    twin = _transaction_level(next(iter(runs.values())))
+    twin = transaction_level(next(iter(runs.values())))
     reference = _train_on(run, console)
     from panther.cli import demo_report
 
@@ -137,9 +137,10 @@ def demo(
             markup=False,
             soft_wrap=True,
         )
+    seconds = min(twin["seconds"])
     console.print(
-        f"transaction level: {twin['seconds'] * 1e3:.1f} ms CPU, "
-        f"{measured[first]['program_seconds'] / twin['seconds']:.0f} times as fast as {first}",
+        f"transaction level: {seconds * 1e3:.1f} ms CPU, "
+        f"{measured[first]['program_seconds'] / seconds:.0f} times as fast as {first}",
         soft_wrap=True,
     )
     console.print(f"picture and results: {folder}", markup=False, soft_wrap=True)
@@ -226,39 +227,6 @@ def _report(
         f"replay: {replay}{inject}",
     ):
         console.print(line, markup=False, soft_wrap=True)
-
-
-def _transaction_level(run: "Run") -> dict[str, Any]:
-    """The same program on the core's twin."""
-    import numpy as np
-
-    from cocotb_tests.training import CORE, program
-    from golden.data import digits
-    from golden.fast import FastMatrix
-    from golden.train import Trainer
-    from models.analog.array import IdealArray
-    from models.system.core import Core, Status
-
-    golden = Trainer(run.config(), FastMatrix)
-    data = digits(run.config().formats)
-    # the first run compiles
-    for _ in range(2):
-        arrays = [IdealArray(CORE.mcu) for _ in range(CORE.mcus)]
-        for array, matrix in zip(arrays, golden.matrices, strict=True):
-            cells = array.cells
-            rows, columns = matrix.shape
-            cells[:, :rows, :columns] = matrix.cells
-            array.cells = cells
-        core = Core(CORE, arrays)
-        core.load(np.array(program().words, np.uint64))
-        core.load_memory(0, run.memory(data))
-        core.start()
-        begin = time.process_time()
-        status = core.run()
-        seconds = time.process_time() - begin
-    if status is not Status.HALTED:
-        raise RuntimeError(f"The program must halt, not be {status.value} at {core.pc}")
-    return {"instructions": core.retired, "cycles": core.cycle + 1, "seconds": seconds}
 
 
 def _train_on(run: "Run", console: Any) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class ProgramRig(Rig):
         return self._driver
 
     async def wipe(self) -> None:
-        """Set every register, every word of XbarIn and XbarOut, and every write latch to 0."""
+        """Set every register and every word of XbarIn and XbarOut to 0."""
         words = assemble_text(_wipe_text(self.params), self.params).words
         await self.prepare(_case(words, given_nothing(self.params)))
         stop = await self.driver.run()
@@ -263,8 +263,5 @@ def _wipe_text(params: CoreParams) -> str:
     for m in range(params.mcus):
         for bank in InBank:
             lines.append(f"vset m{m}.{bank_name(bank)}, 0, {params.in_lines(bank)}")
-        lines.append(f"mcu m{m}:mvm+mtvm")
-    # a row of write latches is enough
-    lines += [f"mcfg m{m}, rows, 1" for m in range(params.mcus)]
-    units = ", ".join(f"m{m}" for m in range(params.mcus))
-    return "\n".join([*lines, f"crs {units}", "hlt"])
+    units = ", ".join(f"m{m}:mvm+mtvm" for m in range(params.mcus))
+    return "\n".join([*lines, f"mcu {units}", "hlt"])

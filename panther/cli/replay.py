@@ -16,7 +16,7 @@ from panther.cli.simulation import check_simulator, report_failure, run_folder, 
 if TYPE_CHECKING:
     from cocotb_tests.random_programs import Case
 
-TESTBENCH = "cocotb_tests.lockstep_tb"
+TESTBENCH = "cocotb_tests.core_tb"
 MAX_BYTES = 16 << 20
 
 

@@ -154,19 +154,3 @@ def test_replay_of_a_case_that_passes(tmp_path):
     assert re.fullmatch(
         rf"{case} passes now: [0-9]+ instructions, [0-9]+ cycles, [0-9]+ values compared\n", out
     )
-
-
-def test_replay_of_a_case_that_fails(tmp_path, monkeypatch, capsys):
-    """Another testbench stands for a bug: it cannot do with what it gets."""
-    from panther.cli import main, replay
-
-    case = tmp_path / "case.json"
-    case.write_text(generate("loops", 3, CORE, core_preset(CORE), size=20).to_json())
-    monkeypatch.setattr(sys.modules[replay.__module__], "TESTBENCH", "cocotb_tests.run_tb")
-    with pytest.raises(SystemExit) as end:
-        main(["replay", str(case), "--sim", "icarus"])
-    assert end.value.code == 1
-    out = capsys.readouterr().out.splitlines()
-    assert out[0] == "FAIL icarus"
-    assert "PANTHER_PROGRAM" in out[1]
-    assert out[-1] == "generator loops, seed 3, core SMALL"

@@ -104,9 +104,7 @@ def run(
         typer.Option("--include", "-I", help="Folder with included files. Repeatable."),
     ] = None,
 ) -> None:
-    """Run a program; status 0 if it halts. A .exp beside it says what it starts from and what
-    must come of it (cocotb_tests/expectations.py).
-    """  # fmt: skip
+    """Run a program; status 0 if it halts. A .exp beside it says from what, and what must come."""
     from rich.console import Console
 
     from panther.cli.run_report import as_text, stop_lines, summary

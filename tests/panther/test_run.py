@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from cocotb_tests.expectations import FOLDER
-from panther.cli import main
+from panther.cli import main, replay
+from panther.tools import ToolError, require_simulator
 
 SPIN = "again: loop 5, end\n        nop\nend:    jmp again\n"
 
@@ -284,6 +285,23 @@ def test_what_is_no_case(rejected, written, text, expected):
 def test_case_that_is_not_there(rejected):
     line = rejected("replay", "no/case.json", "--sim", "icarus")
     assert line == "panther replay: error: no/case.json cannot be read: No such file or directory"
+
+
+def test_case_that_fails(panther, written, monkeypatch):
+    """Another testbench stands for a bug: it cannot do with what it gets."""
+    try:
+        require_simulator("icarus")
+    except ToolError as error:
+        pytest.skip(f"NOT RUN: {error}")
+    monkeypatch.setattr(sys.modules[replay.__module__], "TESTBENCH", "cocotb_tests.run_tb")
+    path = written("case.json", json.dumps(CASE))
+    status, out, _ = panther("replay", path, "--sim", "icarus")
+    assert status == 1
+    lines = out.splitlines()
+    assert lines[0] == "FAIL icarus"
+    assert "PANTHER_PROGRAM" in lines[1]
+    assert "waves none: the failure names no time" in lines
+    assert lines[-1] == "generator loops, seed 1, core SMALL"
 
 
 def test_transaction_level_needs_no_simulator(written):

@@ -42,7 +42,7 @@ class Run:
 
     examples: int = 500
     """Training examples, in the order of the golden training's first epoch."""
-    epochs: int = 1
+    epochs: int = 3
     """Passes over them."""
     crs_period: int = 16
     """OPAs of one unit between two CRS."""
@@ -57,6 +57,11 @@ class Run:
             layers=LAYERS, crs_period=self.crs_period, seed=self.seed, epochs=epochs,
             params=CORE.mcu,
         )  # fmt: skip
+
+    @property
+    def steps(self) -> int:
+        """Training steps of the whole run."""
+        return self.epochs * self.examples
 
     def order(self, data: Dataset) -> NDArray[np.int64]:
         """The examples in the order in which the program goes through them, in each epoch."""

@@ -73,8 +73,7 @@ class Training:
         trace = self.golden.step(self.data.train_x[chosen], label)
         self.hits.append(int(np.argmax(trace.logits[0])) == label)
         now = time.monotonic()
-        total = self.run.examples * self.run.epochs
-        if now - self.last_report > 0.1 or self.example == total - 1:
+        if now - self.last_report > 0.1 or self.example == self.run.steps - 1:
             self.last_report = now
             state = {"examples": self.example + 1, "compared": self.compared}
             partial = Path(PROGRESS).with_suffix(".partial")
@@ -153,7 +152,7 @@ async def training_matches_golden(dut):
     stop = await core.run(on_operation=training.see)
     running = time.process_time() - loaded
     assert stop.fault is Fault.NONE, f"the program must halt, not stop with {stop}"
-    assert training.example + 1 == run.examples * run.epochs
+    assert training.example + 1 == run.steps
     final_cells = [training.check_cells(mcu, "at the end") for mcu in range(len(LAYERS) - 1)]
     for mcu in range(len(LAYERS) - 1):
         await training.check_rows(mcu, "at the end")
@@ -164,7 +163,8 @@ async def training_matches_golden(dut):
     )
     counters = await training.check_counters()
     result = {
-        "examples": run.examples * run.epochs,
+        "examples": run.examples,
+        "steps": run.steps,
         "resolutions": training.resolutions,
         "compared": training.compared,
         "mismatches": 0,  # the first one ends the run

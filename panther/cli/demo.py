@@ -31,9 +31,10 @@ def demo(
     examples: Annotated[
         int, typer.Option(min=1, max=503, help="Training examples under Verilator.")
     ] = 500,
+    epochs: Annotated[int, typer.Option(min=1, max=100, help="Passes over them.")] = 3,
     sim: Annotated[
         str,
-        typer.Option(help=f"verilator, icarus or all: both, Icarus {ICARUS_EXAMPLES} examples."),
+        typer.Option(help=f"verilator, icarus or all: Icarus {ICARUS_EXAMPLES} examples, once."),
     ] = "all",
     crs_period: Annotated[int, typer.Option(min=1, help="OPAs of a unit between two CRS.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="First weights and order of examples.")] = 0,
@@ -61,7 +62,7 @@ def demo(
 
     if sim not in (*SIMULATORS, "all"):
         raise UserError(f"Simulator must be one of {', '.join(SIMULATORS)}, all, not {sim!r}")
-    run = Run(examples=examples, crs_period=crs_period, seed=seed, fault=inject)
+    run = Run(examples=examples, epochs=epochs, crs_period=crs_period, seed=seed, fault=inject)
     if inject:
         try:
             check_fault(parse_fault(inject), CORE.mcu, LAYERS, examples)
@@ -85,8 +86,9 @@ def demo(
                 raise
             console.print(f"[bold yellow]{name} NOT RUN[/]: {error}")
             continue
-        limit = ICARUS_EXAMPLES if name == "icarus" and sim == "all" else examples
-        runs[name] = replace(run, examples=min(examples, limit))
+        runs[name] = run
+        if name == "icarus" and sim == "all":
+            runs[name] = replace(run, examples=min(examples, ICARUS_EXAMPLES), epochs=1)
 
     design = core_bench(CORE)
     results: dict[str, Result] = _simulate(design, runs, console)
@@ -170,7 +172,7 @@ def _simulate(design: Any, runs: "dict[str, Run]", console: Any) -> "dict[str, R
         )  # fmt: skip
 
     def watch(bars: Progress, futures: "dict[str, Future[Result]]") -> None:
-        tasks = {name: bars.add_task(name, total=run.examples) for name, run in runs.items()}
+        tasks = {name: bars.add_task(name, total=run.steps) for name, run in runs.items()}
         said: dict[str, str] = {}
         going = True
         while going:
@@ -209,7 +211,7 @@ def _report(
     from cocotb_tests.waves import divergence_waves
 
     # Icarus traces without another build, and gets to an early divergence soon enough
-    tracer = "icarus" if shutil.which("iverilog") and run.examples <= 1000 else name
+    tracer = "icarus" if shutil.which("iverilog") and run.steps <= 1000 else name
     waves = divergence_waves(
         design, tracer, TESTBENCH, failure, seed=1, expected=1,
         variables={"PANTHER_RUN": run.to_json()},
@@ -217,6 +219,7 @@ def _report(
     inject = f" --inject {run.fault}" if run.fault else ""
     replay = (
         f".venv/bin/panther demo --sim {name} --examples {run.examples} "
+        f"--epochs {run.epochs} "
         f"--crs-period {run.crs_period} --seed {run.seed}"
     )
     console.print(f"[bold red]FAIL[/] {name}")
@@ -236,14 +239,13 @@ def _train_on(run: "Run", console: Any) -> dict[str, Any]:
     from golden.compare import compare
     from golden.data import digits
     from golden.fast import FastMatrix
-    from golden.train import Trainer, epoch_order
+    from golden.train import Trainer
 
     data = digits(run.config().formats)
     short = Trainer(run.config(), FastMatrix)
-    count = len(data.train_x)
-    for example in range(run.examples):
-        chosen = epoch_order(run.config(), example // count, count)[example % count]
-        short.step(data.train_x[chosen], int(data.train_y[chosen]))
+    for _ in range(run.epochs):
+        for chosen in run.order(data):
+            short.step(data.train_x[chosen], int(data.train_y[chosen]))
     after = short.evaluate(data.test_x, data.test_y)
     seeds = range(run.seed, run.seed + SEEDS)
     with Progress(console=console, disable=not console.is_terminal) as bars:
@@ -254,7 +256,7 @@ def _train_on(run: "Run", console: Any) -> dict[str, Any]:
         )  # fmt: skip
     return {
         "after_rtl": after,
-        "examples": run.examples,
+        "steps": run.steps,
         "golden": curves.crossbar_curves,
         "float64": curves.floating_curves,
     }

@@ -19,7 +19,12 @@ def summary(rtl: dict[str, Any], twin: dict[str, Any], training: dict[str, Any])
     """Label and value of every number that is the same on every machine."""
     first = next(iter(rtl.values()))
     rows = [
-        ("examples trained in RTL", ", ".join(f"{r['examples']} ({n})" for n, r in rtl.items())),
+        (
+            "examples trained in RTL",
+            ", ".join(
+                f"{r['examples']} x {r['steps'] // r['examples']} ({n})" for n, r in rtl.items()
+            ),
+        ),
         ("instructions", ", ".join(f"{r['instructions']:,}" for r in rtl.values())),
         ("carry resolutions", ", ".join(str(r["resolutions"]) for r in rtl.values())),
         ("integers compared", ", ".join(f"{r['compared']:,}" for r in rtl.values())),
@@ -36,7 +41,7 @@ def summary(rtl: dict[str, Any], twin: dict[str, Any], training: dict[str, Any])
     golden, floating = (np.array(training[key])[:, -1] * 100 for key in ("golden", "float64"))
     epochs, seeds = len(training["golden"][0]), len(golden)
     rows += [
-        (f"test accuracy after {training['examples']} examples", f"{training['after_rtl']:.1%}"),
+        (f"test accuracy after {training['steps']} steps", f"{training['after_rtl']:.1%}"),
         (
             f"test accuracy after {epochs} epochs, mean of {seeds} seeds",
             f"{golden.mean():.1f} % here, {floating.mean():.1f} % float64 SGD",
@@ -70,7 +75,7 @@ def picture(path: Path, rtl: dict[str, Any], training: dict[str, Any], cells: Pa
     left.plot(np.arange(window, len(hits) + 1), running, color="tab:red")
     left.set(
         title=f"In RTL, example by example (running mean of {window})",
-        xlabel="training examples", ylabel="right before update, %", ylim=(0, 101),
+        xlabel="training steps", ylabel="right before update, %", ylim=(0, 101),
     )  # fmt: skip
     for key, label, colour in (
         ("golden", "this arithmetic", "tab:red"), ("float64", "float64 SGD", "tab:gray"),

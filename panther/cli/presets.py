@@ -2,11 +2,11 @@
 
 
 def presets() -> None:
-    """List the presets and their parameters."""
+    """List the presets of units and of cores, and their parameters."""
     from rich.console import Console
     from rich.table import Table
 
-    from panther.arch.presets import PRESETS
+    from panther.arch.presets import CORES, PRESETS
 
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for column in ("preset", "crossbar", "slicing"):
@@ -27,4 +27,14 @@ def presets() -> None:
         )
     console = Console()
     console.print(table)
+    cores = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    cores.add_column("core", no_wrap=True)
+    for column in ("units", "of", "registers", "instructions", "memory words"):
+        cores.add_column(column, justify="right")
+    for name, core in CORES.items():
+        unit = next((n for n, params in PRESETS.items() if params == core.mcu), "another unit")
+        sizes = (core.registers, core.instructions, core.memory_words)
+        cores.add_row(name, str(core.mcus), unit, *map(str, sizes))
+    console.print()
+    console.print(cores)
     console.print("\nA slicing gives the cell bits of each slice, most significant slice first.")

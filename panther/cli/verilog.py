@@ -1,6 +1,7 @@
-"""``panther verilog``: plain Verilog of one matrix compute unit."""
+"""``panther verilog``: plain Verilog of a matrix compute unit, or of a core."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,22 +23,33 @@ def verilog(
             help="Change one parameter, e.g. rows=16, slices=44466555, adc.bits=9. Repeatable.",
         ),
     ] = None,
+    core: Annotated[
+        str, typer.Option(help="A named core instead of a unit alone; see panther presets.")
+    ] = "",
+    retire: Annotated[
+        bool, typer.Option("--retire", help="With a port that says what the core does.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")
     ] = None,
 ) -> None:
-    """Write the Verilog of a matrix compute unit."""
+    """Write the Verilog of a matrix compute unit, or of a core with its units."""
     from panther.arch import overrides, presets
 
     try:
-        params = overrides.override(presets.preset(preset), override or [])
+        if core:
+            whole = presets.core_preset(core)
+            whole = replace(whole, mcu=overrides.override(whole.mcu, override or []))
+        else:
+            params = overrides.override(presets.preset(preset), override or [])
     except ValueError as error:
         raise UserError(str(error)) from error
 
-    from hdl.verilog import mcu_verilog
+    from hdl.verilog import core_verilog, mcu_verilog
 
+    text = core_verilog(whole, retire=retire) if core else mcu_verilog(params)
     if output is None:
-        sys.stdout.write(mcu_verilog(params))
+        sys.stdout.write(text)
         return
     with replacing(output) as temporary:
-        temporary.write_text(mcu_verilog(params), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

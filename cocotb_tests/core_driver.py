@@ -14,6 +14,7 @@ from cocotb_tests.analog_bridge import AnalogBridge, Memory
 from cocotb_tests.bench import PERIOD_NS
 from cocotb_tests.bench.core import RESULT_BANK, TRACE_DEPTH
 from cocotb_tests.host import HostPort, Script, unpack_cells
+from cocotb_tests.mcu_bridge import McuBridge
 from models.analog.array import Array
 from models.system.trace import Event
 from panther.arch.core import ADDRESS_BITS, LANES, CoreParams, Fault
@@ -49,14 +50,23 @@ class CoreDriver:
         Its parameters.
     arrays
         The array model behind each matrix unit.
+
+    Attributes
+    ----------
+    twins : tuple of int
+        Units the bench has at transaction level.
     """
 
     def __init__(self, core: Any, params: CoreParams, arrays: Sequence[Array]) -> None:
         self.params, self.arrays = params, tuple(arrays)
         self.units = [getattr(core, f"unit{n}") for n in range(params.mcus)]
+        twins = int(Memory(core, "twin_units").read()[0, 0])
+        self.twins = tuple(n for n in range(params.mcus) if twins >> n & 1)
         self.bridges = [
-            AnalogBridge(unit, params.mcu, array)
-            for unit, array in zip(self.units, arrays, strict=True)
+            McuBridge(getattr(core.core, f"mcu{n}"), params.mcu, array)
+            if n in self.twins
+            else AnalogBridge(unit, params.mcu, array)
+            for n, (unit, array) in enumerate(zip(self.units, arrays, strict=True))
         ]
         for bridge in self.bridges:
             cocotb.start_soon(bridge.serve())
@@ -95,13 +105,19 @@ class CoreDriver:
                 ValueChange(unit.results.done_toggle),
                 Memory(unit.results, "count"),
                 Memory(unit.results, "operation"),
-                Memory(unit.results, "words_of", count=2 * RESULT_BANK),
+                self._words_of(core, n),
                 Memory(unit.results, "cycles"),
             )
-            for unit in self.units
+            for n, unit in enumerate(self.units)
         ]
         self._operations = [0] * params.mcus
         self._loaded = 0
+
+    def _words_of(self, core: Any, mcu: int) -> Memory:
+        """Both banks of a unit's results."""
+        if mcu in self.twins:
+            return Memory(getattr(core.core, f"mcu{mcu}"), "xbar_out", count=2 * RESULT_BANK)
+        return Memory(self.units[mcu].results, "words_of", count=2 * RESULT_BANK)
 
     # ---- what the host does while the core does not run
 

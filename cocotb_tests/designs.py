@@ -1,12 +1,13 @@
 """What the regression simulates: parameter sets, and Verilog that is written once and kept."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 
 from filelock import FileLock
 
 from panther.arch.core import CoreParams
-from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams
+from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams, check_range
 from panther.arch.presets import PRESETS
 from panther.sim import BUILD_ROOT, Design, digest, source_digest
 
@@ -135,11 +136,21 @@ def mcu_bench(params: McuParams, *, units: int = 1) -> Design:
     return bench_design(params, mcu_design(params).verilog, units=units)
 
 
-def core_bench(params: CoreParams) -> Design:
-    """A core with a retire port on the bench."""
-    from cocotb_tests.bench.core import core_bench_design
-    from hdl.verilog import core_verilog
+def core_bench(params: CoreParams, twins: Collection[int] = ()) -> Design:
+    """A core with a retire port on the bench; its units ``twins`` at transaction level.
 
-    key = digest(source_digest("hdl", "panther/arch"), "core", params)
-    verilog = _kept(f"core-{key}", lambda: core_verilog(params, retire=True))
-    return core_bench_design(params, verilog)
+    Raises
+    ------
+    ValueError
+        If it does not have one of them.
+    """
+    from cocotb_tests.bench.core import core_bench_design
+    from cocotb_tests.bench.mcu_twin import mixed_core_verilog
+
+    units = sorted(set(twins))
+    for mcu in units:
+        check_range("Twin unit", mcu, 0, params.mcus - 1)
+    sources = source_digest("hdl", "panther/arch", "cocotb_tests/bench")
+    key = digest(sources, "core", params, units)
+    verilog = _kept(f"core-{key}", lambda: mixed_core_verilog(params, units))
+    return core_bench_design(params, verilog, twins=units)

@@ -1,5 +1,7 @@
 """The bench of a core: converters behind its units, its memory, a runner, a trace, a host port."""
 
+from collections.abc import Collection
+
 from cocotb_tests.bench import (
     FOLDER,
     clocked_top,
@@ -15,12 +17,20 @@ from panther.sim import Design
 TRACE_DEPTH = 4096
 
 
-def core_bench_design(params: CoreParams, core_verilog: str) -> Design:
-    """A bench with one core, ``core0``, whose Verilog has the retire port."""
+def core_bench_design(
+    params: CoreParams, core_verilog: str, *, twins: Collection[int] = ()
+) -> Design:
+    """A bench with one core, ``core0``, whose Verilog has the retire port.
+
+    Units ``twins`` are at transaction level in that Verilog; see
+    :func:`cocotb_tests.bench.mcu_twin.mixed_core_verilog`.
+    """
     text = [core_verilog]
-    files = ("converter.v", "host_port.v", "memory.v", "runner.v", "trace.v", "results.v")
+    files = ["converter.v", "host_port.v", "memory.v", "runner.v", "trace.v", "results.v"]
+    if twins:
+        files.append("mcu_twin.v")
     text += [(FOLDER / name).read_text() for name in files]
-    text += [_core(params), clocked_top("  core_unit core0(.clk(clk), .rst(rst));")]
+    text += [_core(params, twins), clocked_top("  core_unit core0(.clk(clk), .rst(rst));")]
     return Design(toplevel="bench", verilog="\n".join(text))
 
 
@@ -49,29 +59,41 @@ module pins(
     .lanes(result_tag[{lanes.offset} +: {lanes.width}]), .words(result_words)
   );
 endmodule
+module twin_pins(input clk, input rst, input busy, input accepted, input [2:0] accepted_operation);
+  results results(
+    .clk(clk), .rst(rst), .busy(busy), .accepted(accepted),
+    .accepted_operation(accepted_operation), .write(1'b0), .bank(1'b0), .group(8'b0),
+    .lanes(1'b0), .words(16'b0)
+  );
+endmodule
 """
 
 
-def _core(params: CoreParams) -> str:
+def _core(params: CoreParams, twins: Collection[int]) -> str:
     mcu = params.mcu
     cells = sum(mcu.slices.cell_bits)
     ports, _ = converter_instance(mcu)
     wires, connected, units = [], [], []
     for n in range(params.mcus):
+        command, out = f"core.mcu{n}.i_command", f"core.mcu{n}.xbar_out"
+        record = (
+            f".busy(core.mcu{n}.busy), .accepted({command}__valid && {command}__ready), "
+            f".accepted_operation({command}__payload[2:0])"
+        )
+        if n in twins:
+            units.append(f"  twin_pins unit{n}(.clk(clk), .rst(rst), {record});")
+            continue
         links = []
         for _, width, name in ports:
             wires.append(f"wire {width} u{n}_{name};")
             connected.append(f".array__{n}__{pin(name)}(u{n}_{name})")
             links.append(f".{name}(u{n}_{name})")
-        mcu_n, out = f"core.mcu{n}", f"core.mcu{n}.xbar_out"
         units.append(
-            f"  pins unit{n}(.clk(clk), .rst(rst), {', '.join(links)}, .busy({mcu_n}.busy), "
-            f".accepted({mcu_n}.i_command__valid && {mcu_n}.i_command__ready), "
-            f".accepted_operation({mcu_n}.i_command__payload[2:0]), "
+            f"  pins unit{n}(.clk(clk), .rst(rst), {', '.join(links)}, {record}, "
             f".result({out}.write), .result_bank({out}.write_bank), "
             f".result_tag({out}.write_tag), .result_words({out}.write_word));"
         )
-    joined = ",\n    ".join(connected)
+    joined = "".join(f",\n    {pins}" for pins in connected)
     newline = "\n  "
     return f"""\
 {_pins(params)}
@@ -89,6 +111,7 @@ module core_unit(input clk, input rst);
   wire [3:0] fault /* verilator public_flat_rd */;
   wire [13:0] fault_pc /* verilator public_flat_rd */;
   wire [31:0] fault_cycle /* verilator public_flat_rd */;
+  reg [31:0] twin_units /* verilator public_flat_rd */ = {sum(1 << n for n in set(twins))};
   // what the testbench writes feeds a register only
   reg [31:0] host_mcu /* verilator public_flat_rw */ = 0;
   reg [2:0] host_mcu_now = 0;
@@ -125,8 +148,7 @@ module core_unit(input clk, input rst);
     .retire__scalar(t_scalar), .retire__scalar_index(t_scalar_index),
     .retire__scalar_value(t_scalar_value), .retire__vector(t_vector),
     .retire__vector_address(t_vector_address), .retire__vector_count(t_vector_count),
-    .retire__vector_words(t_vector_words),
-    {joined}
+    .retire__vector_words(t_vector_words){joined}
   );
 {newline.join(units)}
   memory #(.GROUPS({params.memory_words // LANES}), .LATENCY({params.memory_cycles})) memory (

@@ -5,6 +5,7 @@ What to run comes as JSON in PANTHER_LOCKSTEP; what came of it goes into ``locks
 
 import json
 import os
+import time
 from pathlib import Path
 
 import cocotb
@@ -47,11 +48,12 @@ async def random_programs_agree(dut):
 
 
 async def _smallest(rig: Rig, case: Case, divergence: Divergence) -> Divergence:
-    """Save the smallest program that still fails, and say what it does."""
+    """Save the smallest program found to fail in half a minute, and say what it does."""
+    end = time.monotonic() + 30
     smaller = shrink(case)
     try:
         candidate = next(smaller)
-        while True:
+        while time.monotonic() < end:
             try:
                 await rig.run(candidate)
                 failed = False

@@ -201,6 +201,10 @@ class RegisterFile(wiring.Component):
                 :ADDRESS_BITS
             ]
 
+        def in_front(at, lane):  # type: ignore[no-untyped-def]
+            """Whether memory ``lane`` lies in front of the first word, so its word is a row on."""
+            return at[:lane_bits] > lane if lane + 1 < LANES else 0
+
         memories = []
         for lane in range(LANES):
             m.submodules[f"words{lane}"] = memory = Memory(
@@ -223,7 +227,7 @@ class RegisterFile(wiring.Component):
             banked = []
             for lane, memory in enumerate(memories):
                 port = memory.read_port()
-                row = at[lane_bits:] + (at[:lane_bits] > lane)
+                row = at[lane_bits:] + in_front(at, lane)
                 m.d.comb += [port.en.eq(read & ~place.xbar_out), port.addr.eq(row)]
                 banked.append(port.data)
             with m.If(read):
@@ -256,7 +260,7 @@ class RegisterFile(wiring.Component):
             m.d.comb += [
                 nth.eq(lane - at[:lane_bits]),
                 port.en.eq(self.write & (nth < self.count)),
-                port.addr.eq(at[lane_bits:] + (at[:lane_bits] > lane)),
+                port.addr.eq(at[lane_bits:] + in_front(at, lane)),
                 port.data.eq(self.words[nth]),
             ]
         for mcu in range(params.mcus):

@@ -9,6 +9,7 @@ import pytest
 
 from cocotb_tests.expectations import FOLDER
 from panther.cli import main, replay
+from panther.sim import ROOT
 from panther.tools import ToolError, require_simulator
 
 SPIN = "again: loop 5, end\n        nop\nend:    jmp again\n"
@@ -317,3 +318,13 @@ def test_transaction_level_needs_no_simulator(written):
         [sys.executable, "-c", code, program], capture_output=True, text=True, check=True
     )
     assert done.stderr == "[]\n"
+
+
+def test_readme_shows_what_a_first_program_does(panther, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    readme = (ROOT / "README.md").read_text()
+    command = "panther run examples/first.pasm"
+    begin = readme.index(f"$ .venv/bin/{command}\n")
+    shown = readme[begin:].split("\n", 1)[1].split("\n$ ", 1)[0]
+    assert (ROOT / "examples" / "first.pasm").read_text() in readme
+    assert panther(*command.split()[1:]) == (0, f"{shown}\n", "")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from cocotb_tests.compare import Divergence, compare
 from cocotb_tests.core_driver import CoreDriver, Stop
+from cocotb_tests.program_trace import STREAMS, Tracer, compact, signed, words_of_row
 from models.system.core import Core, Status
 from models.system.trace import WIDTHS, Event
-from panther.arch.core import GENERAL_BASE, LANES, XBAR_OUT_BASE, Fault, MemoryOp
+from panther.arch.core import LANES, Fault, MemoryOp
 from panther.arch.mcu import Operation, OutBank
 from panther.asm import Program, instruction_text
 
-STREAMS = (Event.RETIRE, Event.SCALAR, Event.VECTOR, Event.REQUEST)
 RESULTS = {Operation.MVM: OutBank.MVM, Operation.MTVM: OutBank.MTVM}
 
 
@@ -101,6 +101,7 @@ class Lockstep:
     def _compare(self, rtl: dict[Event, NDArray[np.int64]], *, whole: bool) -> None:
         """Compare what both have; with ``whole`` none may have more."""
         first: tuple[int, int, str, str] | None = None
+        names = Tracer(self.rtl.params, self.program)
         for event in STREAMS:
             twin_kept, mine_kept = self._kept[event]
             twin = np.concatenate([twin_kept, self.twin.events(event)])
@@ -111,7 +112,9 @@ class Lockstep:
             missing = whole and at == both and len(mine) != len(twin)
             if len(unequal) or missing:
                 sides = [
-                    (int(side[at, 0]), event_text(event, side[at])) if at < len(side) else None
+                    (int(side[at, 0]), event_text(event, side[at], names))
+                    if at < len(side)
+                    else None
                     for side in (twin, mine)
                 ]
                 cycle = min(side[0] for side in sides if side is not None)
@@ -181,26 +184,18 @@ def _word(row: NDArray[np.int64]) -> int:
     return int(row[2]) | int(row[3]) << 32
 
 
-def place_text(address: int) -> str:
-    """A register-file address, as a person would say it."""
-    if address >= GENERAL_BASE:
-        return f"r{address - GENERAL_BASE}"
-    return f"XbarIn word {address}" if address < XBAR_OUT_BASE else f"XbarOut word {address}"
-
-
-def event_text(event: Event, row: NDArray[np.int64]) -> str:
+def event_text(event: Event, row: NDArray[np.int64], names: Tracer) -> str:
     """A row of a stream in words."""
     cycle = f"in cycle {row[0]}"
     if event is Event.RETIRE:
         return f"retires pc {row[1]}, word {_word(row):#018x} {cycle}"
     if event is Event.SCALAR:
-        return f"writes s{row[1]} = {row[2]:#x} {cycle}"
-    words = row[-1:].astype("<i8").view("<i2")
+        return f"writes s{row[1]} = {signed(int(row[2]))} {cycle}"
+    words = words_of_row(row)
     if event is Event.VECTOR:
-        return f"writes {place_text(int(row[1]))} = {words[: row[2]].tolist()} {cycle}"
-    op = MemoryOp(int(row[1])).name
+        return f"writes {names.place(int(row[1]))} = {compact(words[: row[2]])} {cycle}"
     flags = "".join((", take" * int(row[4]), ", plain" * int(row[5])))
     return (
-        f"asks {op} of words {int(row[2]) * LANES}.., mask {row[3]:#x}{flags}, readers "
-        f"{row[6]:#x}, {words.tolist()} {cycle}"
+        f"asks {MemoryOp(int(row[1])).name} of words {int(row[2]) * LANES}.., mask "
+        f"{row[3]:#x}{flags}, readers {row[6]:#x}, {compact(words)} {cycle}"
     )

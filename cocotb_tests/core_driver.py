@@ -63,7 +63,7 @@ class CoreDriver:
         twins = int(Memory(core, "twin_units").read()[0, 0])
         self.twins = tuple(n for n in range(params.mcus) if twins >> n & 1)
         self.bridges = [
-            McuBridge(getattr(core.core, f"mcu{n}"), params.mcu, array)
+            McuBridge(getattr(core.core, f"mcu{n}").twin, params.mcu, array)
             if n in self.twins
             else AnalogBridge(unit, params.mcu, array)
             for n, (unit, array) in enumerate(zip(self.units, arrays, strict=True))
@@ -116,7 +116,7 @@ class CoreDriver:
     def _words_of(self, core: Any, mcu: int) -> Memory:
         """Both banks of a unit's results."""
         if mcu in self.twins:
-            return Memory(getattr(core.core, f"mcu{mcu}"), "xbar_out", count=2 * RESULT_BANK)
+            return Memory(getattr(core.core, f"mcu{mcu}").twin, "xbar_out", count=2 * RESULT_BANK)
         return Memory(self.units[mcu].results, "words_of", count=2 * RESULT_BANK)
 
     # ---- what the host does while the core does not run
@@ -178,24 +178,27 @@ class CoreDriver:
         for n in np.flatnonzero((before != values).any(axis=1)):
             memory.write(values[n : n + 1], int(n))
 
+    async def play(self, mcu: int, script: Script) -> NDArray[np.uint32]:
+        """Play a script on the host port of a unit."""
+        self._host_mcu.write(np.array([[mcu]]))
+        return await self.host.play(script)
+
     async def write_cells(self, mcu: int, cells: NDArray[Any]) -> None:
         """Program rows of cells, shape (slices, rows, columns), through the unit's host port."""
-        self._host_mcu.write(np.array([[mcu]]))
         for row in range(cells.shape[1]):
             script = Script(self.params.mcu)
             script.write_cells(cells[:, row])
             script.command(Operation.WRITE, row)
-            await self.host.play(script)
+            await self.play(mcu, script)
 
     async def read_cells(self, mcu: int, rows: int, columns: int) -> NDArray[np.int16]:
         """Cells as the unit reads them back, shape (slices, rows, columns)."""
-        self._host_mcu.write(np.array([[mcu]]))
         found = []
         for row in range(rows):
             script = Script(self.params.mcu)
             script.command(Operation.READ, row)
             where = script.read_cells(columns)
-            answers = (await self.host.play(script))[where]
+            answers = (await self.play(mcu, script))[where]
             found.append(unpack_cells(self.params.mcu, answers))
         return np.stack(found, axis=1)
 

@@ -136,6 +136,17 @@ def mcu_bench(params: McuParams, *, units: int = 1) -> Design:
     return bench_design(params, mcu_design(params).verilog, units=units)
 
 
+def twin_bench(params: McuParams) -> Design:
+    """A matrix compute unit at transaction level on the bench."""
+    from cocotb_tests.bench import FOLDER, bench_design
+    from cocotb_tests.bench.mcu_twin import mcu_twin_verilog
+
+    sources = source_digest("hdl", "panther/arch", "cocotb_tests/bench")
+    key = digest(sources, "twin", params)
+    verilog = _kept(f"twin-{key}", lambda: mcu_twin_verilog(params))
+    return bench_design(params, f"{verilog}\n{(FOLDER / 'mcu_twin.v').read_text()}")
+
+
 def core_bench(params: CoreParams, twins: Collection[int] = ()) -> Design:
     """A core with a retire port on the bench; its units ``twins`` at transaction level.
 

@@ -30,12 +30,12 @@ RESULTS = {
 
 
 class McuBridge:
-    """Carries out the operations of one ``mcu_twin`` of the bench, one call each.
+    """Carries out the operations of one instance of ``mcu_twin``, one call each.
 
     Parameters
     ----------
     twin
-        Handle of the unit in the core.
+        Handle of that instance.
     params
         Its parameters.
     array

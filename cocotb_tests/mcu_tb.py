@@ -1,7 +1,9 @@
 """The matrix compute unit on the bench: random programs against golden, every result compared; and
-against its twin at transaction level, which knows the cycles as well.
+against its twin at transaction level, which knows the cycles as well. With PANTHER_TWIN the bench
+has the twin instead.
 """
 
+import os
 import random
 from contextlib import contextmanager
 
@@ -15,6 +17,7 @@ from cocotb_tests.compare import compare
 from cocotb_tests.designs import parameters
 from cocotb_tests.drivers import corner
 from cocotb_tests.host import HostPort, Script, reset, signed_words, unpack_cells
+from cocotb_tests.mcu_bridge import McuBridge
 from golden.crs import crs
 from golden.mvm import mtvm, mvm
 from golden.opa import opa
@@ -127,7 +130,10 @@ class Bench:
         self.array = IdealArray(params)
         self.array.cells = random_cells(params, rng, params.rows, params.columns)
         self.golden = Golden(params, self.array.cells)
-        self.bridge = AnalogBridge(dut.unit0, params, self.array)
+        if "PANTHER_TWIN" in os.environ:
+            self.bridge = McuBridge(dut.unit0.mcu.twin, params, self.array)
+        else:
+            self.bridge = AnalogBridge(dut.unit0, params, self.array)
         self.host = HostPort(dut.unit0, params, stall=stall)
         cocotb.start_soon(self.bridge.serve())
 

@@ -33,3 +33,35 @@ def test_random_programs_agree(simulate, simulator):
         coverage = Coverage()
         coverage.add_json(json.dumps(found["coverage"]))
         assert not any(coverage.missing.values()), coverage.missing
+
+
+# simulator, units at transaction level, and programs
+MIXED = [
+    ("verilator", (1,), [(name, n) for n in range(4) for name in ("matrix", "mixed", "faults")]),
+    ("icarus", (1,), [("matrix", 8), ("mixed", 8)]),
+    ("icarus", (0, 1, 2), [(name, n) for n in (7, 8) for name in ("matrix", "mixed", "faults")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("simulator", "twins", "programs"), MIXED, ids=["verilator-1", "icarus-1", "icarus-012"]
+)
+def test_units_at_transaction_level_change_nothing(simulate, simulator, twins, programs):
+    cases = [(name, 1000 * seed() + n, 100) for name, n in programs]
+    variables = {"PANTHER_LOCKSTEP": json.dumps({"core": "SMALL", "programs": cases})}
+    design = core_bench(CORES["SMALL"], twins)
+    simulate(design, "core_tb", simulator, expected=1, variables=variables)
+
+
+def test_units_of_both_kinds_are_the_same_to_host_and_program(simulate):
+    programs = [("matrix", 1000 * seed() + 6, 60), ("mixed", 1000 * seed() + 6, 60)]
+    variables = {"PANTHER_PROGRAMS": json.dumps(programs)}
+    design = core_bench(CORES["SMALL"], (1,))
+    simulate(design, "mixed_tb", "icarus", expected=2, variables=variables)
+
+
+def test_unit_that_does_not_exist():
+    with pytest.raises(
+        ValueError, match=r"^Twin unit must be an integer in the range \[0, 2\], not 3$"
+    ):
+        core_bench(CORES["SMALL"], (0, 3))

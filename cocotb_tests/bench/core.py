@@ -75,9 +75,10 @@ def _core(params: CoreParams, twins: Collection[int]) -> str:
     ports, _ = converter_instance(mcu)
     wires, connected, units = [], [], []
     for n in range(params.mcus):
-        command, out = f"core.mcu{n}.i_command", f"core.mcu{n}.xbar_out"
+        mcu_n = f"core.mcu{n}.twin" if n in twins else f"core.mcu{n}"
+        command, out = f"{mcu_n}.i_command", f"{mcu_n}.xbar_out"
         record = (
-            f".busy(core.mcu{n}.busy), .accepted({command}__valid && {command}__ready), "
+            f".busy({mcu_n}.busy), .accepted({command}__valid && {command}__ready), "
             f".accepted_operation({command}__payload[2:0])"
         )
         if n in twins:

@@ -1,8 +1,8 @@
-"""A core with units at transaction level among those in RTL."""
+"""Matrix units at transaction level, alone or in a core among others in RTL."""
 
 from collections.abc import Collection
 
-from amaranth import ClockSignal, Instance, ResetSignal
+from amaranth import ClockSignal, Instance, Module, ResetSignal
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow
@@ -12,13 +12,14 @@ from hdl.mcu.mcu import Mcu
 from hdl.verilog import component_verilog
 from panther.arch.core import CoreParams
 from panther.arch.mcu import LANES, counter_names
+from panther.arch.params import McuParams
 
 MODULE = "mcu_twin"
 
 
 class McuTwin(wiring.Component):
-    """Stands for a matrix unit in a core: module ``mcu_twin``, with all ports but its pins, which
-    are 0.
+    """Stands for a matrix unit: an instance ``twin`` of module ``mcu_twin``, which has all of its
+    ports but the pins. These are 0.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ class McuTwin(wiring.Component):
         self.unit = unit
         super().__init__(unit.signature)
 
-    def elaborate(self, platform) -> Instance:
+    def elaborate(self, platform) -> Module:
+        m = Module()
         params = self.unit.params
         # Amaranth warns of what nobody elaborates
         Fragment.get(self.unit, platform)
@@ -43,7 +45,7 @@ class McuTwin(wiring.Component):
             for path, member, value in self.signature.flatten(self)
             if path[0] != "array"
         }
-        return Instance(
+        m.submodules.twin = Instance(
             MODULE,
             p_ROWS=params.rows,
             p_COLUMNS=params.columns,
@@ -58,12 +60,16 @@ class McuTwin(wiring.Component):
             i_rst=ResetSignal(),
             **ports,
         )
+        return m
+
+
+def mcu_twin_verilog(params: McuParams) -> str:
+    """Verilog text of a matrix unit by itself, module ``mcu``, that is nothing but its twin."""
+    return component_verilog(McuTwin(Mcu(params)), name="mcu")
 
 
 def mixed_core_verilog(params: CoreParams, twins: Collection[int]) -> str:
-    """Verilog text of a core with a retire port whose units ``twins`` are instances of
-    ``mcu_twin``.
-    """
+    """Verilog text of a core with a retire port whose units ``twins`` are nothing but that."""
     core = Core(params, retire=True)
     for mcu in twins:
         core.units[mcu] = McuTwin(core.units[mcu])

@@ -12,7 +12,7 @@ import cocotb
 
 from cocotb_tests.compare import Divergence
 from cocotb_tests.host import reset
-from cocotb_tests.program_run import Rig
+from cocotb_tests.program_run import Rig, ends
 from cocotb_tests.random_programs import Case, generate, shrink
 from panther.arch.presets import core_preset
 from panther.asm import disassemble
@@ -54,9 +54,11 @@ async def _smallest(rig: Rig, case: Case, divergence: Divergence) -> Divergence:
     try:
         candidate = next(smaller)
         while time.monotonic() < end:
+            failed = False
             try:
-                await rig.run(candidate)
-                failed = False
+                # without its way out a loop may go on for ever
+                if ends(candidate, rig.params):
+                    await rig.run(candidate)
             except Divergence as found:
                 failed, divergence, case = True, found, candidate
             candidate = smaller.send(failed)

@@ -5,16 +5,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from cocotb_tests.core_driver import CoreDriver, Stop
 from cocotb_tests.host import reset
 from cocotb_tests.lockstep import Lockstep
 from cocotb_tests.random_programs import Case
 from models.analog.array import Array, IdealArray
-from models.system.core import Core
+from models.system.core import Core, Status
 from panther.arch.core import CoreParams, Fault
 from panther.arch.isa import CORE_INSTRUCTIONS, decode
+
+LIMIT = 1 << 18
+"""Cycles in which every random program has come to its end."""
 
 
 class Coverage:
@@ -73,6 +74,32 @@ class Coverage:
             self.met[kind].update(counts)
 
 
+def twin_of(case: Case, params: CoreParams) -> Core:
+    """A core at transaction level in the state a case starts from."""
+    arrays = [IdealArray(params.mcu) for _ in range(params.mcus)]
+    for array, cells in zip(arrays, case.cells(params.mcu, params.mcus), strict=True):
+        array.cells = cells
+    twin = Core(params, arrays, trace=True)
+    twin.load(case.words, case.bad_parity)
+    twin.memory_words[: len(case.memory)] = case.memory
+    twin.memory.valid[: len(case.valid)] = case.valid
+    twin.memory.readers[: len(case.readers)] = case.readers
+    return twin
+
+
+def ends(case: Case, params: CoreParams) -> bool:
+    """Whether a case comes to its end at transaction level, going on behind faults."""
+    twin = twin_of(case, params)
+    pc = 0
+    while pc < len(case.words):
+        twin.start(pc)
+        status = twin.run(limit_cycles=LIMIT)
+        if status is not Status.FAULTED:
+            return status is Status.HALTED
+        pc = max(pc, twin.pc) + 1
+    return True
+
+
 class Rig:
     """A core on its bench and its twin, made anew for every case; the simulation goes on.
 
@@ -97,27 +124,19 @@ class Rig:
         """Bring bench and twin into the state a case starts from."""
         params = self.params
         await reset(self.dut)
-        twins = [IdealArray(params.mcu) for _ in range(params.mcus)]
+        twin = twin_of(case, params)
         if arrays is None:
             arrays = [IdealArray(params.mcu) for _ in range(params.mcus)]
-        for cells, *pair in zip(case.cells(params.mcu, params.mcus), arrays, twins, strict=True):
-            for array in pair:
-                array.cells = cells
+        for cells, array in zip(case.cells(params.mcu, params.mcus), arrays, strict=True):
+            array.cells = cells
         if self._driver is None:
             self._driver = CoreDriver(self.dut.core0, params, arrays)
         rtl = self._driver
         rtl.use(arrays)
         rtl.forget()
-        twin = Core(params, twins, trace=True)
         await rtl.load(case.words, case.bad_parity)
         await rtl.clear(len(case.words))
-        twin.load(case.words, case.bad_parity)
-        words = np.zeros(params.memory_words, np.int16)
-        words[: len(case.memory)] = case.memory
-        twin.memory_words[:] = words
-        twin.memory.valid[: len(case.valid)] = case.valid
-        twin.memory.readers[: len(case.readers)] = case.readers
-        await rtl.load_memory(words, twin.memory.valid, twin.memory.readers)
+        await rtl.load_memory(twin.memory_words, twin.memory.valid, twin.memory.readers)
         return Lockstep(rtl, twin)
 
     async def run(self, case: Case, arrays: Sequence[Array] | None = None) -> Stop:
@@ -142,7 +161,7 @@ class Rig:
         lockstep.on_retire = see
         pc = 0
         while True:
-            stop = await lockstep.run(pc=pc, limit=1 << 20)
+            stop = await lockstep.run(pc=pc, limit=LIMIT)
             self.cycles += stop.cycles
             if stop.running:
                 raise AssertionError(f"{case.generator} {case.seed} must come to an end")

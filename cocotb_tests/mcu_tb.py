@@ -25,6 +25,8 @@ from models.analog.array import IdealArray
 from models.system import mcu as twins
 from panther.arch.mcu import INDEX_BITS, ConfigKey, InBank, Operation, OutBank, counter_names
 
+STAMPS = 2
+"""Cycles two stamps of a script add to what they measure."""
 ROUNDS = 14
 OPERANDS = {
     Operation.MVM: (InBank.MVM,),
@@ -461,8 +463,7 @@ class Twin:
         begin = script.cycle()
         script.command(operation)
         self.cycles.append((operation, begin, script.cycle()))
-        # a cycle more for each stamp
-        self.cycles[-1] += (twins.duration(self.mcus, 0, int(operation)) + 2,)
+        self.cycles[-1] += (twins.duration(self.mcus, 0, int(operation)) + STAMPS,)
 
     async def check(self, bench, script, operation):
         """Play; compare all words of XbarOut, cells, counters, and the cycles taken."""
@@ -502,7 +503,7 @@ async def operations_match_the_twin(dut):
     log = list(twin.cycles)
     await twin.check(bench, script, "all lines in use")
     for name, _, _, cycles in log:
-        dut._log.info(f"{name.name}: {cycles} cycles")
+        dut._log.info(f"{name.name}: {cycles - STAMPS} cycles")
     adcs = params.adc.per_slice
     for number in range(2 * ROUNDS):
         script = Script(params)

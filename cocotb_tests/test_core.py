@@ -14,7 +14,9 @@ PROGRAMS = {
         ("extremes", 0, 0),
         *((name, n, 300) for n in range(4) for name in GENERATORS if name != "extremes"),
     ],
-    "icarus": [(name, 9, 120) for name in ("loops", "memory", "faults", "arithmetic", "mixed")],
+    "icarus": [
+        (name, 9, 120) for name in ("matrix", "loops", "memory", "faults", "arithmetic", "mixed")
+    ],
 }
 LEAST = {"verilator": 5000, "icarus": 500}
 

@@ -73,12 +73,13 @@ def panther(*arguments):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_run_in_rtl_shows_what_the_transaction_level_does(tmp_path):
+@pytest.mark.parametrize("twins", [(), ("--twins", "m1")], ids=["rtl", "mixed"])
+def test_run_in_rtl_shows_what_the_transaction_level_does(tmp_path, twins):
     program = FOLDER / "masks.pasm"
     said = {}
-    for engine in ("rtl", "transaction"):
+    for engine, options in (("rtl", twins), ("transaction", ())):
         trace = tmp_path / engine
-        status, out, _ = panther("run", program, "--engine", engine, "--trace", trace)
+        status, out, _ = panther("run", program, "--engine", engine, "--trace", trace, *options)
         assert status == 0, out
         said[engine] = out.splitlines()[1:]
     compared = next(line for line in said["rtl"] if "compared" in line)

@@ -65,6 +65,13 @@ def run(
     ] = "",
     engine: Annotated[str, typer.Option(help=f"{' or '.join(ENGINES)}.")] = "transaction",
     sim: Annotated[str, typer.Option(help="verilator or icarus, of --engine rtl.")] = "verilator",
+    twins: Annotated[
+        str,
+        typer.Option(
+            metavar="UNITS",
+            help="Matrix units of --engine rtl to be simulated at transaction level: m0,m1.",
+        ),
+    ] = "",
     lockstep: Annotated[
         bool, typer.Option(help="Compare RTL with the transaction level, event by event.")
     ] = True,
@@ -117,10 +124,12 @@ def run(
         )
         if engine == "rtl":
             _check_drill(task, lockstep)
-            ended = _in_rtl(task, sim, lockstep)
+            ended = _in_rtl(task, sim, _units(twins, task.params), lockstep)
         else:
             if task.inject and not task.inject.startswith("parity"):
                 raise UserError(f"Fault {task.inject} must be injected with --engine rtl")
+            if twins:
+                raise UserError(f"Units {twins} must be chosen with --engine rtl")
             ended = _at_transaction_level(task)
 
     where = "transaction level" if engine == "transaction" else f"RTL, {sim}"
@@ -346,7 +355,17 @@ def _traced(task: _Task, core: "Core") -> Counter[tuple[int, str, int]]:
     return operations
 
 
-def _in_rtl(task: _Task, simulator: str, lockstep: bool) -> "Ended":
+def _units(text: str, params: CoreParams) -> tuple[int, ...]:
+    """Numbers of the matrix units named in ``m0,m1``."""
+    names = [f"m{n}" for n in range(params.mcus)]
+    wanted = [name.strip() for name in text.split(",")] if text else []
+    for name in wanted:
+        if name not in names:
+            raise UserError(f"Unit must be one of {', '.join(names)}, not {name!r}")
+    return tuple(names.index(name) for name in wanted)
+
+
+def _in_rtl(task: _Task, simulator: str, twins: tuple[int, ...], lockstep: bool) -> "Ended":
     from rich.console import Console
 
     from cocotb_tests.designs import core_bench
@@ -363,7 +382,7 @@ def _in_rtl(task: _Task, simulator: str, lockstep: bool) -> "Ended":
         "lockstep": lockstep, "trace": task.trace is not None,
     }  # fmt: skip
     variables = {"PANTHER_PROGRAM": json.dumps(what)}
-    design = core_bench(task.params)
+    design = core_bench(task.params, twins)
 
     def progress() -> str:
         state = _read_json(folder / "progress.json")
@@ -380,7 +399,7 @@ def _in_rtl(task: _Task, simulator: str, lockstep: bool) -> "Ended":
         report_failure(
             console, design, simulator, TESTBENCH, variables, result, int(state["cycle"])
         )
-        console.print(f"replay: {_again(task, simulator)}", markup=False, soft_wrap=True)
+        console.print(f"replay: {_again(task, simulator, twins)}", markup=False, soft_wrap=True)
         raise typer.Exit(1)
     found = json.loads((folder / "result.json").read_text())
     outcome = Outcome.load(folder / "outcome.npz")
@@ -392,11 +411,14 @@ def _in_rtl(task: _Task, simulator: str, lockstep: bool) -> "Ended":
     )  # fmt: skip
 
 
-def _again(task: _Task, simulator: str) -> str:
+def _again(task: _Task, simulator: str, twins: tuple[int, ...]) -> str:
     """The command that shows a divergence again."""
     words = [".venv/bin/panther", "run", str(task.path), "--preset", task.core]
     words += ["--engine", "rtl", "--sim", simulator, "--limit", str(task.limit)]
-    for option, value in (("--memory", task.memory), ("--inject", task.inject)):
+    units = ",".join(f"m{n}" for n in twins)
+    for option, value in (
+        ("--memory", task.memory), ("--inject", task.inject), ("--twins", units),
+    ):  # fmt: skip
         words += [option, str(value)] if value else []
     for folder in task.include:
         words += ["-I", str(folder)]

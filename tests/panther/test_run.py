@@ -206,6 +206,8 @@ def test_drill_that_is_not_seen(panther):
             ["--inject", "drop", "--engine", "rtl", "--no-lockstep"],
             "Fault drop must be injected with --lockstep, which sees it",
         ),
+        (["--twins", "m1"], "Units m1 must be chosen with --engine rtl"),
+        (["--twins", "m3", "--engine", "rtl"], "Unit must be one of m0, m1, m2, not 'm3'"),
         (["--memory", "no/file"], "no/file cannot be read: No such file or directory"),
         (["--memory", __file__], "{} must have at most 2048 bytes, not "),
         (

@@ -260,14 +260,20 @@ class CoreDriver:
         for mcu, (_, count, operation, _, _) in enumerate(self._results):
             now = int(count.read()[0, 0])
             if now != self._operations[mcu]:
+                assert now == self._operations[mcu] + 1, "every operation must be seen"
                 self._operations[mcu] = now
                 on_operation(mcu, Operation(int(operation.read()[0, 0])))
 
     # ---- what can be seen
 
+    @property
+    def cycle(self) -> int:
+        """Cycle of the present run."""
+        return int(self._cycles.read()[0, 0])
+
     def time_of(self, cycle: int) -> float:
         """Simulation time in ns of a cycle of the present run."""
-        return get_sim_time("ns") - (int(self._cycles.read()[0, 0]) - cycle) * PERIOD_NS
+        return get_sim_time("ns") - (self.cycle - cycle) * PERIOD_NS
 
     def xbar_out(self, mcu: int, bank: OutBank) -> NDArray[np.int16]:
         """What a unit has put into a bank of XbarOut."""

@@ -69,7 +69,7 @@ async def _smallest(rig: Rig, case: Case, divergence: Divergence) -> Divergence:
     listing = "\n".join(
         f"  {n:4}  {line}"
         for n, line in enumerate(disassemble(case.words, rig.params).splitlines())
-        if n >= case.body and line.strip() != "nop"
+        if case.body <= n < (case.tail or n + 1) and line.strip() != "nop"
     )
     return Divergence(
         f"{divergence}\ngenerator {case.generator}, seed {case.seed}; what is left of it:\n"

@@ -19,6 +19,8 @@ from panther.arch.core import LANES, Fault, MemoryOp
 from panther.arch.mcu import Operation, OutBank
 from panther.asm import Program, instruction_text
 
+END = 1 << 62
+"""A cycle that never comes."""
 RESULTS = {Operation.MVM: OutBank.MVM, Operation.MTVM: OutBank.MTVM}
 
 
@@ -48,6 +50,8 @@ class Lockstep:
         # events of either side that the other has not come to
         self._kept: dict[Event, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._counts = [0] * rtl.params.mcus
+        self._operations: list[list[tuple[Operation, int]]] = [[] for _ in range(rtl.params.mcus)]
+        self._noted = 0
         self._history: list[tuple[int, int, int]] = []
         self.on_retire: Callable[[NDArray[np.int64]], None] = lambda rows: None
         """Called with the rows of retired instructions that were equal."""
@@ -65,6 +69,8 @@ class Lockstep:
         nothing = {event: np.zeros((0, WIDTHS[event]), np.int64) for event in STREAMS}
         self._kept = {event: (rows, rows) for event, rows in nothing.items()}
         self._counts = [0] * self.rtl.params.mcus
+        self._operations = [[] for _ in range(self.rtl.params.mcus)]
+        self._noted = 0
         self.retired = 0
         stop = await self.rtl.run(
             pc=pc, limit=limit, on_trace=self._trace,
@@ -77,8 +83,23 @@ class Lockstep:
 
     def _operation(self, mcu: int, operation: Operation) -> None:
         self._counts[mcu] += 1
-        self.twin.run(until_operation=(mcu, self._counts[mcu]))
-        self._unit(mcu, operation, f"operation {self._counts[mcu]}, {operation.name}")
+        number = self._counts[mcu]
+        self.twin.run(until_operation=(mcu, number))
+        what = f"operation {number}, {operation.name}"
+        self._note_operations()
+        if number > len(self._operations[mcu]):
+            self._report(self.rtl.cycle, f"m{mcu}, {what}: twin has not begun it")
+        kind, cycles = self._operations[mcu][number - 1]
+        compare(f"m{mcu}", f"operation {number}", int(kind), int(operation))
+        compare(f"m{mcu}", f"{what}, cycles", cycles, self.rtl.operation_cycles(mcu))
+        self._unit(mcu, operation, what)
+
+    def _note_operations(self) -> None:
+        """Remember what the twin has told its units, and how long it takes, unit by unit."""
+        rows = self.twin.events(Event.OPERATION)[self._noted :]
+        self._noted += len(rows)
+        for _, mcu, operation, handed, done in rows.tolist():
+            self._operations[mcu].append((Operation(operation), done - handed))
 
     def _unit(self, mcu: int, operation: Operation | None, what: str) -> None:
         for kind, bank in RESULTS.items():
@@ -96,10 +117,10 @@ class Lockstep:
         rows = {event: self.rtl.take(event) for event in STREAMS}
         self.retired += len(rows[Event.RETIRE])
         self.twin.run(limit_instructions=self.retired)
-        self._compare(rows, whole=False)
+        self._compare(rows)
 
-    def _compare(self, rtl: dict[Event, NDArray[np.int64]], *, whole: bool) -> None:
-        """Compare what both have; with ``whole`` none may have more."""
+    def _compare(self, rtl: dict[Event, NDArray[np.int64]], until: int | None = None) -> None:
+        """Compare what both have; before cycle ``until`` none may have more."""
         first: tuple[int, int, str, str] | None = None
         names = Tracer(self.rtl.params, self.program)
         for event in STREAMS:
@@ -109,7 +130,9 @@ class Lockstep:
             both = min(len(twin), len(mine))
             unequal = np.flatnonzero((twin[:both] != mine[:both]).any(axis=1))
             at = int(unequal[0]) if len(unequal) else both
-            missing = whole and at == both and len(mine) != len(twin)
+            missing = False
+            if until is not None and at == both:
+                missing = any((side[both:, 0] < until).any() for side in (twin, mine))
             if len(unequal) or missing:
                 sides = [
                     (int(side[at, 0]), event_text(event, side[at], names))
@@ -127,22 +150,26 @@ class Lockstep:
                 self._history += [(int(row[0]), int(row[1]), _word(row)) for row in mine[:at]]
                 self._history = self._history[-64:]
                 self.on_retire(mine[:at])
+        self._note_operations()
+        self._noted = 0
         self.twin.forget_events()
         if first is not None:
             self._report(first[0], f"twin {first[2]}, rtl {first[3]}")
 
     def _end(self, stop: Stop) -> None:
-        if stop.running:
-            self._trace()
-            status = self.twin.status
-            if status is not Status.RUNNING:
-                self._report(self.twin.cycle, f"twin {status.value}, rtl running")
-            return
         rows = {event: self.rtl.take(event) for event in STREAMS}
         self.retired += len(rows[Event.RETIRE])
+        if stop.running:
+            # what RTL has not come to, though it is its turn, is a difference
+            now = self.rtl.cycle - 2
+            status = self.twin.run(limit_cycles=now)
+            self._compare(rows, now)
+            if status is not Status.RUNNING and self.twin.cycle < now:
+                self._report(self.twin.cycle, f"twin {status.value}, rtl running")
+            return
         # one more than RTL did: a fault shows, and so does an instruction that should not be
         status = self.twin.run(limit_instructions=self.retired + 1)
-        self._compare(rows, whole=True)
+        self._compare(rows, END)
         mine = (stop.fault.name, stop.pc, stop.cycle)
         twin = self.twin
         theirs = (twin.fault.name, twin.pc, twin.cycle)
@@ -150,6 +177,9 @@ class Lockstep:
             mine, theirs = ("HALTED",), (status.value.upper(),)
         if mine != theirs:
             self._report(min(stop.cycle, twin.cycle), f"twin stops with {theirs}, rtl with {mine}")
+        if self.deep:
+            for mcu, count in enumerate(self._counts):
+                compare(f"m{mcu}", "at the end, operations", twin.issued(mcu), count)
         words, valid, readers = self.rtl.memory
         for what, rtl, model, axis in (
             ("words", words, twin.memory_words, "address"),

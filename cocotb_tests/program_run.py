@@ -148,13 +148,14 @@ class Rig:
             At the first difference.
         """
         lockstep = await self.prepare(case, arrays)
+        tail = len(case.words) if case.tail is None else case.tail
         reached = 0
 
         def see(rows: Any) -> None:
             nonlocal reached
             for _, pc, low, high in rows.tolist():
                 reached = max(reached, pc)
-                if pc >= case.body:
+                if case.body <= pc < tail:
                     self.instructions += 1
                     self.coverage.see(low | high << 32)
 

@@ -53,6 +53,8 @@ class Case:
     """Seed of the cells; without one they are 0."""
     body: int = 0
     """Address of the first random instruction; those before set every register."""
+    tail: int | None = None
+    """Address behind the last one; those from there on show every register."""
 
     @classmethod
     def from_json(cls, text: str) -> "Case":
@@ -473,16 +475,17 @@ def generate(name: str, seed: int, core: str, params: CoreParams, *, size: int =
     write = _Writer(params, rng, 0)
     _prologue(write)
     body = len(write)
-    write.limit = min(body + size, params.instructions - 40)
+    write.limit = min(body + size, params.instructions - body - 40)
     GENERATORS[name](write)
-    write.emit("hlt")
+    tail = len(write)
+    _epilogue(write)
     words = [corner(rng, WORD_LOW, WORD_HIGH) for _ in range(params.memory_words)]
     groups = params.memory_words // LANES
     state = [rng.random() for _ in range(groups)]
     # what the prologue loads has to be there
     state[: params.registers // LANES] = [0.0] * (params.registers // LANES)
     return Case(
-        generator=name, seed=seed, core=core, words=tuple(write.words), body=body,
+        generator=name, seed=seed, core=core, words=tuple(write.words), body=body, tail=tail,
         bad_parity=tuple(write.bad_parity), memory=tuple(words),
         valid=tuple(int(item < 0.85) for item in state),
         readers=tuple(rng.getrandbits(9) if 0.6 < item < 0.85 else 0 for item in state),
@@ -509,18 +512,49 @@ def _prologue(write: _Writer) -> None:
     write.emit("mcu", operations=sum(0b011 << 3 * mcu for mcu in range(params.mcus)))
 
 
+def _epilogue(write: _Writer) -> None:
+    """Bring every register to light: the register file and the results of one more operation of
+    every unit go to memory, every control register through a scalar.
+    """
+    params = write.params
+    write.emit("csr", id=Csr.WATCHDOG, value=PATIENCE)
+    address = 0
+
+    def show(first: int, words: int) -> None:
+        nonlocal address
+        for start in range(0, words, 512):
+            length = min(512, words - start)
+            write.emit("sset", sd=1, imm=address)
+            write.emit("st", a=first + start, base=1, offset=0, len=length, plain=1)
+            address += length
+
+    show(GENERAL_BASE, params.registers)
+    units = range(params.mcus)
+    for mcu in units:
+        for bank in InBank:
+            show(params.xbar_in(mcu, bank), params.in_lines(bank))
+    write.emit("mcu", operations=sum(0b111 << 3 * mcu for mcu in units))
+    for mcu in units:
+        for out in OutBank:
+            show(params.xbar_out(mcu, out), params.out_lines(out))
+    for number in csr_names(params).values():
+        write.emit("csrr", sd=1, id=number)
+    write.emit("hlt")
+
+
 def shrink(case: Case) -> Generator[Case, bool, None]:
     """Candidates with fewer instructions, in the order in which to try them.
 
     The caller sends back whether a candidate still fails.
     """
     nop = CORE_INSTRUCTIONS["nop"].encode()
-    size = (len(case.words) - case.body) // 2
+    last = len(case.words) - 1 if case.tail is None else case.tail
+    size = (last - case.body) // 2
     while size:
         at = case.body
-        while at < len(case.words) - 1:
+        while at < last:
             # addresses stay: what is taken out becomes nop, so jumps and loops still fit
-            piece = range(at, min(at + size, len(case.words) - 1))
+            piece = range(at, min(at + size, last))
             at += size
             if all(case.words[n] == nop for n in piece):
                 continue

@@ -161,7 +161,7 @@ module core_unit(input clk, input rst);
     .clk(clk), .rst(rst), .copy(copy), .program_address(program_address),
     .program_word(program_word), .program_invert(program_invert), .program_valid(program_valid),
     .start(start), .start_address(start_address), .running(running),
-    .idle(&core.mcu_issue.idle)
+    .idle(&core.mcu_issue.idle && !core.load_store.busy)
   );
   trace #(.DEPTH({TRACE_DEPTH})) trace (
     .clk(clk), .rst(rst), .running(running), .cycle(t_cycle), .retire(t_valid), .pc(t_pc),

@@ -2,7 +2,8 @@
 //
 // The testbench fills `program_words` and sets `go`: bit 0 load `length` words, bit 1 have the
 // memory copy its image, bit 2 start at `start_pc`. `done_toggle` changes when all that is over: the
-// core has stopped and its matrix units are idle, or it has run for `limit` cycles.
+// core has stopped and its matrix units and its memory port are idle, or it has run for `limit`
+// cycles. With bit 3 it does not wait for those: the next start has to.
 module runner #(
   parameter DEPTH = 512
 ) (
@@ -43,7 +44,7 @@ module runner #(
   assign program_valid = valid;
   assign copy = state == COPY;
   assign start = state == START;
-  assign start_address = start_at;
+  assign start_address = start ? start_at : ~start_at;  // it counts in that cycle only
 
   // announced in mid-cycle, when everything has its new value
   always @(negedge clk) done_toggle <= done;
@@ -83,7 +84,7 @@ module runner #(
       RUN: begin
         cycles <= cycles + 1;
         // `running` rises in the cycle after `start`
-        if (cycles != 0 && !running && idle || limit != 0 && cycles >= limit) begin
+        if (cycles != 0 && !running && (idle || wanted[3]) || limit != 0 && cycles >= limit) begin
           state <= IDLE;
           done <= ~done;
         end

@@ -41,6 +41,9 @@ module trace #(
   reg full_toggle /* verilator public_flat_rd */ = 0;
 
   reg full = 0;
+  reg [31:0] after = 0;
+  // answers that come when the core has stopped have their cycle, too
+  wire [31:0] stamp = running ? cycle : after;
   reg ran = 0;
 
   // words past the count are no part of what is written
@@ -52,23 +55,24 @@ module trace #(
 
   always @(posedge clk) begin
     ran <= running;
+    after <= stamp + 1;
     if (retire) begin
-      retires[retire_count % DEPTH] <= {word, 18'b0, pc, cycle};
+      retires[retire_count % DEPTH] <= {word, 18'b0, pc, stamp};
       retire_count <= retire_count + 1;
       retire_cycle <= cycle;
     end
     if (scalar) begin
-      scalars[scalar_count % DEPTH] <= {scalar_value, 27'b0, scalar_index, cycle};
+      scalars[scalar_count % DEPTH] <= {scalar_value, 27'b0, scalar_index, stamp};
       scalar_count <= scalar_count + 1;
     end
     if (vector) begin
-      vectors[vector_count_all % DEPTH] <= {written, 13'b0, vector_count, 3'b0, vector_address, cycle};
+      vectors[vector_count_all % DEPTH] <= {written, 13'b0, vector_count, 3'b0, vector_address, stamp};
       vector_count_all <= vector_count_all + 1;
     end
     if (memory) begin
       memories[memory_count % DEPTH] <= {memory_data, 3'b0, memory_group,
         7'b0, memory_readers, 16'b0, 7'b0, memory_plain, memory_take, memory_mask, 1'b0, memory_op,
-        cycle};
+        stamp};
       memory_count <= memory_count + 1;
     end
     if (ran && !running || retire && retire_count % HALF == HALF - 1

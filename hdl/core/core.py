@@ -392,7 +392,8 @@ class Core(wiring.Component):
                 unit.counter_select.eq(control.counter_select[mcu]),
                 control.counter_value[mcu].eq(unit.counter_value),
             ]
-            for_host = ~self.running & (self.host_mcu == mcu)
+            # a start closes the host's ports at once, so it is not overtaken by a command
+            for_host = ~self.running & ~self.start & ~starting & (self.host_mcu == mcu)
             command = issue.o[mcu]
             with m.If(for_host & ~command.valid):
                 self._pass(m, self.i_command, unit.i_command)

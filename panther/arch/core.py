@@ -116,21 +116,26 @@ MEMORY_OP_BITS = 2
 
 
 class Csr(IntEnum):
-    """Control and status registers."""
+    """Control and status registers.
+
+    A start sets ``cycle`` and ``retired`` to 0, and forgets the loops and the fault of the run
+    before. All else stays: program, registers, memory, control registers, and each matrix unit's
+    operands, results, cells, configuration and counters. Only a reset brings the values below back.
+    """
 
     ROUNDING = 0
     """0: to nearest, ties toward plus infinity; 1: stochastic. Of vector multiplications and
     right shifts."""
     SEED = 1
-    """State of the generator behind stochastic rounding, not 0."""
+    """State of the generator behind stochastic rounding."""
     WATCHDOG = 2
-    """Cycles an instruction may wait before the core stops, not 0."""
+    """Cycles an instruction may wait before the core stops."""
     CYCLE = 3
-    """Cycles since the start; read-only."""
+    """Cycles since the start."""
     RETIRED = 4
-    """Instructions retired since the start; read-only."""
+    """Instructions retired since the start."""
     SATURATED = 5
-    """Words the vector unit has saturated; writing sets it."""
+    """Words the vector unit has saturated."""
 
 
 CSR_BITS = 12
@@ -139,6 +144,13 @@ CSR_COUNTERS_STRIDE = 128
 WATCHDOG_DEFAULT = 1 << 20
 SEED_DEFAULT = 1
 READ_ONLY_CSRS = (Csr.CYCLE, Csr.RETIRED)
+CSR_VALUES = {
+    Csr.ROUNDING: (range(2), 0),
+    Csr.SEED: (range(1, 1 << 32), SEED_DEFAULT),
+    Csr.WATCHDOG: (range(1, 1 << 32), WATCHDOG_DEFAULT),
+    Csr.SATURATED: (range(1 << 32), 0),
+}
+"""What may be written to each register that is not read-only, and what it is after a reset."""
 
 
 def csr_names(params: CoreParams) -> dict[str, int]:

@@ -483,7 +483,8 @@ _add("mcu", 32,
      unit=Unit.MATRIX,
      meaning="starts the operations of every named unit at once; a unit does MVM, MTVM, OPA in "
      "this order",
-     note="Goes on at once; whoever touches a bank in use waits. XbarIn is preserved.",
+     note="Goes on at once; whoever touches a bank in use waits. XbarIn is preserved. What the "
+     "operations compute stands above.",
      reads="XbarIn, cells", writes="XbarOut, cells",
      cycles=Cycles(fixed=2, waits="the named units"),
      example="mcu m0:mvm, m1:mtvm+opa")  # fmt: skip

@@ -5,18 +5,36 @@ The numbers are wire values; hardware, models, testbenches and the instruction s
 
 from enum import IntEnum
 
+from panther.arch.params import McuParams
+
 
 class Operation(IntEnum):
-    """What one command makes the unit do."""
+    """What one command makes the unit do.
+
+    The weight ``w[r, c]`` is the sum of its cells, that of slice k times ``2**(k * value bits)``.
+    ``round`` goes to nearest, ties up; ``sat`` limits to the words' range, which csr
+    ``mN.requantise`` counts. Sums are exact unless a converter has a step other than 1, or clips,
+    which ``mN.adc_clip_k`` counts for slice k.
+    """
 
     MVM = 0
-    """Rows driven, columns read: y = W x."""
+    """``mvm_out[c] = sat(round(sum over r of mvm_in[r] * w[r, c] / 2**mvm_shift))`` for the columns
+    in use, the other words stay. All rows are driven: words or weights of those not in use have to
+    be 0."""
     MTVM = 1
-    """Columns driven, rows read: x' = W^T e."""
+    """``mtvm_out[r] = sat(round(sum over c of mtvm_in[c] * w[r, c] / 2**mtvm_shift))`` for the rows
+    in use, the other words stay. All columns are driven: words or weights of those not in use have
+    to be 0."""
     OPA = 2
-    """Outer product accumulated in place, carry-free: W += x e^T."""
+    """``w[r, c] += opa_rows[r] * opa_columns[c]`` for all rows and columns. No carries: each slice
+    adds its digits of the product to its cell, bit by bit, and a cell that leaves its range
+    saturates."""
     CRS = 3
-    """Carry resolution of every configured row."""
+    """Moves carries from each slice to the next, in the rows and columns in use (columns in whole
+    groups of the ADCs per slice). Weights stay as they are, unless the top cell saturates, which
+    ``mN.crs_top`` counts. Cells get their headroom back, which they need every so many OPAs or
+    those of low slices saturate; how many depends on slicing and data. ``mN.cell_limit_k`` counts
+    the cells of slice k found at an end of their range."""
     READ = 4
     """One row of cells into the row buffer."""
     WRITE = 5
@@ -59,7 +77,7 @@ class ConfigKey(IntEnum):
     ROWS = 0
     """Rows in use: read by MTVM, resolved by CRS."""
     COLUMNS = 1
-    """Columns in use: read by MVM."""
+    """Columns in use: read by MVM, resolved by CRS."""
     MVM_SHIFT = 2
     """Requantisation shift of MVM."""
     MTVM_SHIFT = 3
@@ -68,6 +86,18 @@ class ConfigKey(IntEnum):
     """Writing anything clears every saturation counter."""
 
 
+_SHIFTS = (
+    "0 to the bits of the sum before rounding - 1, "
+    f"{McuParams().sum_bits - 1} in the paper's unit (``McuParams.sum_bits``)"
+)
+CONFIG_VALUES = {
+    ConfigKey.ROWS: ("1 to the crossbar's rows", "all"),
+    ConfigKey.COLUMNS: ("1 to the crossbar's columns", "all"),
+    ConfigKey.MVM_SHIFT: (_SHIFTS, "0"),
+    ConfigKey.MTVM_SHIFT: (_SHIFTS, "0"),
+    ConfigKey.CLEAR_COUNTERS: ("any", ""),
+}
+"""What may be written to each key, and what it is after a reset."""
 CONFIG_KEY_BITS = 4
 CONFIG_VALUE_BITS = 32
 SHIFT_BITS = 6

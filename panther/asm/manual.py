@@ -12,10 +12,10 @@ from panther.arch.core import (
     ADDRESS_BITS,
     CSR_COUNTERS,
     CSR_COUNTERS_STRIDE,
+    CSR_VALUES,
     GENERAL_BASE,
     LANES,
     MAX_MCUS,
-    READ_ONLY_CSRS,
     SCALARS,
     WORD_BITS,
     CoreParams,
@@ -34,7 +34,14 @@ from panther.arch.isa import (
     Kind,
     Unit,
 )
-from panther.arch.mcu import ConfigKey, InBank, OutBank, counter_names
+from panther.arch.mcu import (
+    CONFIG_VALUES,
+    ConfigKey,
+    InBank,
+    Operation,
+    OutBank,
+    counter_names,
+)
 from panther.arch.params import MAX_LINES, McuParams
 from panther.asm.assembler import DIRECTIVES, MAX_BYTES, MAX_DEPTH, assemble_text
 from panther.asm.expressions import MAX_BITS, MAX_LINE, MAX_NESTING
@@ -170,7 +177,11 @@ _UNIT_NOTES = {
 
 _COUNTERS = """\
 Saturation counter n of matrix unit N, in this order, those ending in a number once for each \
-slice; read-only, `mcfg` key `clear_counters` clears them."""
+slice; `mcfg` key `clear_counters` clears them."""
+
+_SETTINGS = ("number", "name", "legal", "after a reset", "meaning")
+
+_DURATIONS = "How many cycles an operation takes stands in [core.md](core.md#matrix-units)."
 
 
 @lru_cache(maxsize=16)
@@ -186,8 +197,17 @@ def meanings(members: type[Enum]) -> dict[str, str]:
             and isinstance(below, ast.Expr)
             and isinstance(below.value, ast.Constant)
         ):
-            found[member.targets[0].id] = " ".join(str(below.value.value).split())
+            found[member.targets[0].id] = _marked(" ".join(str(below.value.value).split()))
     return found
+
+
+def _marked(text: str) -> str:
+    """Code in a docstring, marked as in Markdown."""
+    return text.replace("``", "`")
+
+
+def _doc(thing: object) -> str:
+    return _filled(_marked(inspect.getdoc(thing) or ""))
 
 
 def diagram(item: Instruction, function: str = "") -> str:
@@ -365,24 +385,40 @@ def _map() -> str:
 def _control_registers() -> str:
     rows = []
     for csr in Csr:
-        rows.append([str(int(csr)), _code(csr.name.lower()), meanings(Csr)[csr.name]])
-        assert csr not in READ_ONLY_CSRS or "read-only" in rows[-1][2]
+        values = ["read-only", "0, and at every start"]
+        if csr in CSR_VALUES:
+            legal, reset = CSR_VALUES[csr]
+            values = [f"{legal[0]} to {legal[-1]}", str(reset)]
+        rows.append([str(int(csr)), _code(csr.name.lower()), *values, meanings(Csr)[csr.name]])
     slices = McuParams().slices.count
     counters = list(dict.fromkeys(name.rstrip("0123456789") for name in counter_names(slices)))
     shown = ", ".join(_code(f"mN.{name}{'0' if name.endswith('_') else ''}") for name in counters)
     rows.append([
-        f"{CSR_COUNTERS} + {CSR_COUNTERS_STRIDE} N + n", shown,
+        f"{CSR_COUNTERS} + {CSR_COUNTERS_STRIDE} N + n", shown, "read-only", "0",
         _COUNTERS,
     ])  # fmt: skip
-    return _table(["number", "name", "meaning"], rows)
+    return f"{_doc(Csr)}\n\n{_table(_SETTINGS, rows)}"
 
 
-def _numbered(members: type[Enum], *, lower: bool) -> str:
-    rows = []
-    for member in members:
-        name = member.name.lower() if lower else member.name
-        rows.append([str(int(member.value)), _code(name), meanings(members)[member.name]])
-    return _table(["number", "name", "meaning"], rows)
+def _configuration_keys() -> str:
+    return _table(
+        _SETTINGS,
+        (
+            [str(int(key)), _code(key.name.lower()), *map(_marked, CONFIG_VALUES[key]),
+             meanings(ConfigKey)[key.name]]
+            for key in ConfigKey
+        ),
+    )  # fmt: skip
+
+
+def _faults() -> str:
+    rows = ([str(int(fault)), _code(fault.name), meanings(Fault)[fault.name]] for fault in Fault)
+    return f"{_doc(Fault)}\n\n{_table(['number', 'name', 'meaning'], rows)}"
+
+
+def _operations() -> str:
+    rows = ([_code(name), meanings(Operation)[name.upper()]] for name in (*OPERATIONS, "crs"))
+    return f"{_doc(Operation)}\n\n{_table(['operation', 'does'], rows)}\n{_filled(_DURATIONS)}"
 
 
 def _overview() -> str:
@@ -409,12 +445,12 @@ def manual() -> str:
     for unit in Unit:
         members = [family for family in families() if family[0].unit is unit]
         note = f"{_filled(_UNIT_NOTES[unit])}\n\n" if unit in _UNIT_NOTES else ""
+        if unit is Unit.MATRIX:
+            note = f"{_operations()}\n\n"
         chapters[f"Instructions: {unit.value}"] = note + "\n".join(map(_section, members))
     chapters["Control registers"] = _control_registers()
-    chapters["Configuration keys"] = _numbered(ConfigKey, lower=True)
-    chapters["Faults"] = (
-        f"{_filled(inspect.getdoc(Fault) or '')}\n\n{_numbered(Fault, lower=False)}"
-    )
+    chapters["Configuration keys"] = _configuration_keys()
+    chapters["Faults"] = _faults()
     contents = "".join(
         f"- [{title}](#{''.join(c for c in title.lower() if c not in ':').replace(' ', '-')})\n"
         for title in chapters

@@ -2,10 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from panther.arch.core import CoreParams
 from panther.arch.params import McuParams, SliceParams
 
 
@@ -45,17 +46,32 @@ _READERS: dict[str, Callable[[int, str], object]] = {
 
 OVERRIDES = ("slices", "value_bits", *_READERS)
 """Every name :func:`override` takes."""
+_OF_CORES = ("mcus", "registers", "instructions", "memory_words", "memory_cycles")
+CORE_OVERRIDES = (*OVERRIDES, *_OF_CORES)
+"""Every name :func:`override_core` takes."""
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str, known: Sequence[str]) -> tuple[str, str]:
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not name or not value:
         raise ValueError(f"Parameter must be given as NAME=VALUE, not {text!r}")
-    if name not in OVERRIDES:
-        near = difflib.get_close_matches(name.lower(), OVERRIDES, n=1)
+    if name not in known:
+        near = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"Parameter must be one of {', '.join(OVERRIDES)}, not {name!r}{hint}")
+        raise ValueError(f"Parameter must be one of {', '.join(known)}, not {name!r}{hint}")
     return name, value
+
+
+def _by_name(texts: Iterable[str], known: Sequence[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for text in texts:
+        name, value = _split(text, known)
+        if name in values:
+            raise ValueError(
+                f"Parameter {name} must be given once, not {values[name]!r} and {value!r}"
+            )
+        values[name] = value
+    return values
 
 
 def override(params: McuParams, texts: Iterable[str]) -> McuParams:
@@ -70,15 +86,28 @@ def override(params: McuParams, texts: Iterable[str]) -> McuParams:
         If a text is not ``NAME=VALUE``, names nothing or something twice, or the outcome is not a
         possible unit.
     """
-    values: dict[str, str] = {}
-    for text in texts:
-        name, value = _split(text)
-        if name in values:
-            raise ValueError(
-                f"Parameter {name} must be given once, not {values[name]!r} and {value!r}"
-            )
-        values[name] = value
+    return _override(params, _by_name(texts, OVERRIDES))
 
+
+def override_core(params: CoreParams, texts: Iterable[str]) -> CoreParams:
+    """Return ``params`` with every ``NAME=VALUE`` of ``texts`` applied, checked only as a whole.
+
+    Names are those of the core (``mcus=8``) and those :func:`override` takes, of all its units.
+
+    Raises
+    ------
+    ValueError
+        If a text is not ``NAME=VALUE``, names nothing or something twice, or the outcome is not a
+        possible core.
+    """
+    values = _by_name(texts, CORE_OVERRIDES)
+    own: dict[str, Any] = {
+        name: _whole(name, values.pop(name)) for name in _OF_CORES if name in values
+    }
+    return replace(params, mcu=_override(params.mcu, values), **own)
+
+
+def _override(params: McuParams, values: dict[str, str]) -> McuParams:
     slices = params.slices
     if "slices" in values or "value_bits" in values:
         value_bits = slices.value_bits

@@ -1,7 +1,6 @@
 """``panther verilog``: plain Verilog of a matrix compute unit, or of a core."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,8 @@ def verilog(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Change one parameter, e.g. rows=16, slices=44466555, adc.bits=9. Repeatable.",
+            help="Change one parameter, e.g. rows=16, slices=44466555, adc.bits=9; of a core also "
+            "mcus=8. Repeatable.",
         ),
     ] = None,
     core: Annotated[
@@ -38,8 +38,7 @@ def verilog(
 
     try:
         if core:
-            whole = presets.core_preset(core)
-            whole = replace(whole, mcu=overrides.override(whole.mcu, override or []))
+            whole = overrides.override_core(presets.core_preset(core), override or [])
         else:
             params = overrides.override(presets.preset(preset), override or [])
     except ValueError as error:

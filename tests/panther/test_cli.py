@@ -4,10 +4,12 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from panther import tools
+from panther.arch.presets import CORES, PAPER
 from panther.cli import main
 
 
@@ -132,6 +134,17 @@ def test_presets(panther):
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(rejected, arguments, expected):
     assert rejected(*arguments) == expected
+
+
+def test_parameters_of_a_core_and_its_units(panther, rejected, monkeypatch):
+    import hdl.verilog
+
+    monkeypatch.setattr(hdl.verilog, "core_verilog", lambda params, retire: f"{params}\n")
+    sets = ["--set", "mcus=8", "--set", "rows=16", "--set", "memory_cycles=3"]
+    made = replace(CORES["PAPER"], mcus=8, mcu=replace(PAPER, rows=16), memory_cycles=3)
+    assert panther("verilog", "--core", "PAPER", *sets) == (0, f"{made}\n", "")
+    line = rejected("verilog", "--core", "PAPER", "--set", "mcsu=8")
+    assert line.endswith(", memory_cycles, not 'mcsu'; did you mean mcus?")
 
 
 def test_unknown_parameter_lists_the_known_ones(rejected):

@@ -1,17 +1,20 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from panther.arch.overrides import OVERRIDES, override
+from panther.arch.core import CoreParams
+from panther.arch.overrides import CORE_OVERRIDES, OVERRIDES, override, override_core
 from panther.arch.params import McuParams
-from panther.arch.presets import FINE, PAPER, PAPER_ADC9, TINY
+from panther.arch.presets import CORES, FINE, PAPER, PAPER_ADC9, SMALL, TINY
 
 NAMES = (
     "slices, value_bits, rows, columns, operand_bits, adc.bits, adc.step_log2, adc.per_slice, "
     "timing.integrate_cycles, timing.pulse_cycles, timing.program_cycles"
 )
+CORE_NAMES = f"{NAMES}, mcus, registers, instructions, memory_words, memory_cycles"
 
 
 def test_nothing_changes_nothing():
@@ -73,8 +76,57 @@ def test_bad_input(texts, expected):
         override(PAPER, texts)
 
 
+@pytest.mark.parametrize(
+    "text", ["mcus=8", "registers=128", "instructions = 64", "memory_words=512", "memory_cycles=3"]
+)
+def test_each_name_of_a_core_sets_its_parameter(text):
+    name, _, value = text.partition("=")
+    expected = replace(CORES["PAPER"], **{name.strip(): int(value)})
+    assert override_core(CORES["PAPER"], [text]) == expected
+
+
+def test_names_of_both_kinds_may_be_mixed():
+    made = override_core(CORES["PAPER"], ["rows=16", "mcus=3", "columns=16", "registers=256"])
+    assert made == CoreParams(mcu=SMALL, mcus=3, registers=256)
+
+
+def test_only_the_whole_core_is_checked():
+    """Eight units of 256 lines would be too many."""
+    large = override_core(CORES["PAPER"], ["mcus=4", "rows=256"])
+    assert override_core(large, ["mcus=8", "rows=128"]) == CoreParams(mcus=8)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["mcus"], "Parameter must be given as NAME=VALUE, not 'mcus'"),
+        (["mcu=4"], f"Parameter must be one of {CORE_NAMES}, not 'mcu'; did you mean mcus?"),
+        (["row=4"], f"Parameter must be one of {CORE_NAMES}, not 'row'; did you mean rows?"),
+        (["mcus=4", "rows=8", "mcus=5"], "Parameter mcus must be given once, not '4' and '5'"),
+        (["rows=4", "mcus=5", "rows=4"], "Parameter rows must be given once, not '4' and '4'"),
+        (["mcus=two"], "mcus must be an integer, not 'two'"),
+        (["mcus=9"], "MCUs must be an integer in the range [1, 8], not 9"),
+        (["memory_words=6"], "Memory words must be a multiple of 4, not 6"),
+        (["operand_bits=8"], "Operands of a core's crossbars must have 16 bits, not 8"),
+        (
+            ["mcus=8", "rows=256"],
+            "A core must have at most 4 crossbars of more than 128 lines, not 8",
+        ),
+    ],
+)
+def test_bad_input_of_a_core(texts, expected):
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        override_core(CORES["PAPER"], texts)
+
+
+def test_names_of_a_core_are_none_of_a_unit():
+    with pytest.raises(ValueError, match=rf"^Parameter must be one of {NAMES}, not 'mcus'"):
+        override(PAPER, ["mcus=8"])
+
+
 values = st.text(max_size=8) | st.integers(-2, 300).map(str) | st.text("0123456789,x", max_size=9)
 pairs = st.tuples(st.sampled_from([*OVERRIDES, "row"]), values).map("=".join)
+core_pairs = st.tuples(st.sampled_from([*CORE_OVERRIDES, "mcu"]), values).map("=".join)
 
 
 @given(st.lists(pairs | st.text(max_size=10), max_size=4))
@@ -85,3 +137,12 @@ def test_any_text_gives_a_unit_or_a_value_error(texts):
     except ValueError as error:
         outcome = str(error)
     assert isinstance(outcome, McuParams) or len(outcome.splitlines()) == 1
+
+
+@given(st.lists(core_pairs | st.text(max_size=10), max_size=4))
+def test_any_text_gives_a_core_or_a_value_error(texts):
+    try:
+        outcome = override_core(CORES["SMALL"], texts)
+    except ValueError as error:
+        outcome = str(error)
+    assert isinstance(outcome, CoreParams) or len(outcome.splitlines()) == 1

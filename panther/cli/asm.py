@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,12 @@ def core_params(preset: str) -> CoreParams:
         return core_preset(preset)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def check_not_empty(path: Path, words: Sequence[int]) -> None:
+    """Refuse a program of nothing, which is surely the wrong file."""
+    if not words:
+        raise UserError(f"{path} must have at least one instruction")
 
 
 def asm(
@@ -57,6 +64,7 @@ def asm(
             file=sys.stderr,
         )
         raise typer.Exit(2) from error
+    check_not_empty(program, made.words)
 
     with replacing(output) as temporary:
         temporary.write_bytes(made.binary)

@@ -17,7 +17,7 @@ import typer
 
 from panther.arch.core import CoreParams, Fault
 from panther.arch.presets import CORES
-from panther.cli.asm import core_params
+from panther.cli.asm import check_not_empty, core_params
 from panther.cli.errors import UserError
 from panther.cli.output import replacing
 
@@ -95,7 +95,7 @@ def run(
             min=1,
             max=(1 << 32) - 1,
             help=f"Cycles after which to give up; default {LIMITS['transaction']}, in RTL "
-            f"{LIMITS['rtl']}.",
+            f"{LIMITS['rtl']}. A transaction-level run ends with the instruction that passes it.",
         ),
     ] = None,
     memory: Annotated[
@@ -233,6 +233,7 @@ def _read(
             program = assemble_file(path, params, include=include)
         except AssemblyError as error:
             raise _many_mistakes(str(error), len(error.diagnostics)) from error
+        check_not_empty(path, program.words)
         return program.words, program
     try:
         words = read_binary(path)
@@ -240,6 +241,7 @@ def _read(
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UserError(str(error)) from error
+    check_not_empty(path, words)
     if len(words) > params.instructions:
         raise UserError(
             f"{path} must have at most {params.instructions} instructions, not {len(words)}"

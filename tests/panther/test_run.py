@@ -85,6 +85,14 @@ def test_program_that_stops_for_a_fault(panther):
     ]
 
 
+@pytest.mark.parametrize(("name", "text"), [("p.pasm", "; nothing\n"), ("p.bin", b"")])
+def test_program_without_instructions(rejected, written, name, text):
+    program = written(name, text)
+    line = f"panther run: error: {program} must have at least one instruction"
+    assert rejected("run", program) == line
+    assert rejected("run", program, "--engine", "rtl") == line
+
+
 def test_program_that_does_not_end(panther, written):
     program = written("spin.pasm", SPIN)
     status, out, err = panther("run", program, "--limit", 1000)

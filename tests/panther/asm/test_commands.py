@@ -104,6 +104,17 @@ def test_what_is_wrong(panther, tmp_path, arguments, expected):
     assert files(tmp_path) == ["p.pasm"]
 
 
+@pytest.mark.parametrize("text", ["", "; nothing\n.equ n, 4\nend:\n"])
+def test_program_without_instructions(panther, tmp_path, text):
+    (tmp_path / "p.pasm").write_text(text)
+    (tmp_path / "p.bin").write_text("precious")
+    assert panther("asm", "p.pasm", "-o", "p.bin", "--listing", "p.lst") == (
+        2, "", "panther asm: error: p.pasm must have at least one instruction\n",
+    )  # fmt: skip
+    assert files(tmp_path) == ["p.bin", "p.pasm"]
+    assert (tmp_path / "p.bin").read_text() == "precious"
+
+
 def test_unknown_preset(panther, tmp_path):
     (tmp_path / "p.pasm").write_text("nop\n")
     status, _, err = panther("asm", "p.pasm", "-o", "p.bin", "--preset", "PAPPER")

@@ -10,7 +10,7 @@ import random
 import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -34,7 +34,9 @@ def campaign(
     instructions: Annotated[int, typer.Option(min=1, help="Random instructions to run.")] = 100_000,
     seed: Annotated[int, typer.Option(min=0, help="Which programs; random by default.")] = -1,
     simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
-    core: Annotated[str, typer.Option(help="Named core.")] = "SMALL",
+    core: Annotated[
+        list[str] | None, typer.Option(help="Named core; repeatable. Default: EIGHT and SMALL.")
+    ] = None,
     size: Annotated[int, typer.Option(min=10, help="Instructions of a program.")] = 300,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Simulations at a time.")] = 2,
 ) -> None:
@@ -42,9 +44,10 @@ def campaign(
     console = Console(width=None if sys.stdout.isatty() else 120, record=True)
     seed = random.SystemRandom().randrange(1 << 32) if seed < 0 else seed
     console.print(f"seed {seed}: make lockstep ARGS='--seed {seed}' runs the same programs")
-    design = core_bench(core_preset(core))
-    console.print(f"building for {simulator}")
-    built = sim.build(design, simulator)
+    cores = core or ["EIGHT", "SMALL"]
+    designs = {name: core_bench(core_preset(name)) for name in cores}
+    console.print(f"building {', '.join(cores)} for {simulator}")
+    built = {name: sim.build(design, simulator) for name, design in designs.items()}
     names = [name for name in GENERATORS if name != "extremes"]
     first = 1_000_000 * seed
     rounds = 0
@@ -52,18 +55,19 @@ def campaign(
     coverage = Coverage()
     stop = threading.Event()
 
-    def task(number: int) -> dict[str, object]:
+    def task(number: int) -> dict[str, Any]:
         start = first + number * PER_SIMULATION
         programs = [(names[n % len(names)], start + n, size) for n in range(PER_SIMULATION)]
-        if number == 0:
+        if number < len(cores):
             programs.insert(0, ("extremes", start, size))
-        return {"core": core, "programs": programs}
+        return {"core": cores[number % len(cores)], "programs": programs}
 
     def work(number: int) -> sim.Result:
-        variables = {"PANTHER_LOCKSTEP": json.dumps(task(number))}
+        job = task(number)
         return sim.run(
-            built, TESTBENCH, seed=1, expected=1, variables=variables, timeout=1800, stop=stop
-        )
+            built[job["core"]], TESTBENCH, seed=1, expected=1, timeout=1800, stop=stop,
+            variables={"PANTHER_LOCKSTEP": json.dumps(job)},
+        )  # fmt: skip
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -86,7 +90,8 @@ def campaign(
                     result = future.result()
                     if result.failures:
                         stop.set()
-                        _report(console, design, simulator, task(number), result)
+                        job = task(number)
+                        _report(console, designs[job["core"]], simulator, job, result)
                         raise typer.Exit(1)
                     found = json.loads((result.path / "lockstep.json").read_text())
                     coverage.add_json(json.dumps(found["coverage"]))
@@ -111,7 +116,7 @@ def campaign(
 
 
 def _report(
-    console: Console, design: sim.Design, simulator: str, task: dict[str, object],
+    console: Console, design: sim.Design, simulator: str, task: dict[str, Any],
     result: sim.Result,
 ) -> None:  # fmt: skip
     """Print a divergence with waves and how to see it again."""

@@ -15,19 +15,29 @@ from numpy.typing import NDArray
 
 from cocotb_tests.drivers import corner
 from panther.arch.core import (
+    ADDRESS_BITS,
     GENERAL_BASE,
     LANES,
     LOOP_DEPTH,
+    READERS,
     SCALARS,
     CoreParams,
     Csr,
     csr_names,
 )
-from panther.arch.isa import CORE_INSTRUCTIONS, INSTRUCTION_BITS, Field, Instruction, Kind, Unit
+from panther.arch.isa import (
+    CORE_INSTRUCTIONS,
+    INSTRUCTION_BITS,
+    Function,
+    Instruction,
+    Kind,
+    Unit,
+)
 from panther.arch.mcu import ConfigKey, InBank, OutBank
 from panther.arch.params import McuParams
 
 WORD_LOW, WORD_HIGH = -(1 << 15), (1 << 15) - 1
+LAST_TARGET = (1 << ADDRESS_BITS) - 1
 PATIENCE = 4000
 """Cycles an instruction may wait at first: more than any matrix operation of a small unit takes."""
 
@@ -107,6 +117,10 @@ class _Writer:
     """How often the instruction being written runs."""
     extremes: float = 0.1
     """Chance of a field at the end of its range."""
+    valid: list[int] = field(default_factory=list)
+    """Of each group of the memory, whether it is valid when the program starts."""
+    readers: list[int] = field(default_factory=list)
+    """Of each group of the memory, who has to read it then."""
 
     def __len__(self) -> int:
         return len(self.words)
@@ -382,9 +396,9 @@ def faults(write: _Writer) -> None:
             write.bad_parity.append(len(write))
             write.any(rng.choice(_of(Unit.SCALAR)))
         elif draw < 0.36:
-            write.emit("loop", count=rng.randint(0, 2),
-                       end=rng.choice((0, len(write), len(write) + 1, params.instructions,
-                                       min(params.instructions + 1, 8191))))  # fmt: skip
+            behind = [min(params.instructions + n, LAST_TARGET) for n in (0, 1)]
+            end = rng.choice((0, len(write), len(write) + 1, *behind))
+            write.emit("loop", count=rng.randint(0, 2), end=end)
             write.emit("jmp", target=len(write) + 1)  # out of it, if it is one
         elif draw < 0.4:
             write.emit("vs.div", d=GENERAL_BASE, a=GENERAL_BASE + 4, sb=rng.choice((0, 1)), len=3,
@@ -395,7 +409,9 @@ def faults(write: _Writer) -> None:
         elif draw < 0.5:
             write.emit("csr", id=rng.choice((*list(Csr), 6, 1024, 4095)),
                        value=rng.choice((0, 1, 2, 100)))  # fmt: skip
-        elif draw < 0.54:
+        elif draw < 0.53:
+            write.emit("jmp", target=LAST_TARGET)
+        elif draw < 0.56:
             write.emit("csrr", sd=rng.randrange(32), id=rng.getrandbits(12))
         else:
             write.any(rng.choice(anything))
@@ -420,39 +436,61 @@ def mixed(write: _Writer) -> None:
 
 
 def extremes(write: _Writer) -> None:
-    """Every field of every instruction at both ends of its range, and a fifth loop inside of four;
-    ignores the limit.
+    """Every field of every instruction at both ends of its range, in a place where it is legal if
+    the core has one, and a fifth loop inside of four; ignores the limit.
     """
-    params = write.params
-    write.emit("csr", id=Csr.WATCHDOG, value=5)
     for _ in range(LOOP_DEPTH + 1):
         write.emit("loop", count=1, end=len(write) + LOOP_DEPTH + 2)
+    # a quarter of the memory for loads, for loads that take, for stores that wait, for releases
+    quarter = len(write.valid) // 4
+    for group in range(4 * quarter):
+        write.valid[group] = group // quarter != 2
+        write.readers[group] = (1 << READERS) - 1 if group // quarter == 1 else 0
+    cursor = [LANES * quarter * n for n in range(4)]
     for item in CORE_INSTRUCTIONS.values():
         for part in item.fields or (None,):
-            for value in _ends(part):
-                if item.mnemonic == "hlt":
-                    continue
-                given = {} if part is None else {part.name: value}
-                at = len(write)
-                for target in ("target", "end"):
-                    if item.field(target) and target not in given:
-                        given[target] = at + 2
-                if item.mnemonic == "loop" and "count" not in given:
-                    given["count"] = 1
-                if item.mnemonic == "csr" and part is not None and part.name == "value":
-                    given["id"] = Csr.SATURATED  # not the watchdog
-                write.extremes = 0.0
-                write.any(item, **given)
-                if item.mnemonic in ("loop", "loops"):
-                    write.emit("jmp", target=at + 2)  # out of it, should it be one
-                elif item.field("target"):
-                    write.emit("nop")
-                if len(write) >= params.instructions - 8:
-                    raise ValueError("Extremes must fit the instruction memory")
+            for value in (0,) if part is None else (part.least, part.greatest):
+                if item.mnemonic != "hlt":
+                    _extreme(write, item, {} if part is None else {part.name: value}, cursor)
+        if len(write) >= write.params.instructions - 40:
+            raise ValueError("Extremes must fit the instruction memory")
 
 
-def _ends(part: Field | None) -> tuple[int, ...]:
-    return (0,) if part is None else (part.least, part.greatest)
+def _extreme(write: _Writer, item: Instruction, given: dict[str, int], cursor: list[int]) -> None:
+    """Emit an instruction with these values, the others so that it can be carried out."""
+    last = GENERAL_BASE + write.params.registers - 1
+    at_end = any(given.get(name, 0) >= last for name in "dab")
+    space = 0 if given.get("len", 0) > 64 else 64
+    values = {
+        "d": GENERAL_BASE, "a": GENERAL_BASE + space, "b": GENERAL_BASE + 2 * space,
+        "len": 1 if at_end else 3,
+        "imm": 3, "sa": 2, "sb": 2, "sd": 3, "shift": 1, "fraction": 1, "count": 1,
+        "id": Csr.SATURATED, "value": 1, "mcu": 0, "key": ConfigKey.CLEAR_COUNTERS,
+        "operations": 1, "mcus": 1,
+        "base": 30, "offset": 0, "rows": 1 if at_end else 2, "stride": 4,
+        "take": 0, "plain": 1, "readers": 0,
+        **given,
+    }  # fmt: skip
+    if item.lane is Function.DIV and item.field("sb"):
+        write.emit("sset", sd=values["sb"], imm=7)
+    if item.unit is Unit.MEMORY:
+        kind = 3 if item.mnemonic == "inv" else 1 if values["take"] else 0
+        if item.field("plain") and not values["plain"]:
+            kind = 2
+        address = cursor[kind] if values["base"] else 0
+        if kind:
+            cursor[kind] += LANES * (values["len"] // LANES + 1)
+        if values["base"]:
+            write.emit("sset", sd=values["base"], imm=address - values["offset"])
+        else:
+            values["offset"] = max(0, values["offset"])
+    at = len(write)
+    values = {"target": at + 2, "end": at + 2, **values}
+    write.emit(item.mnemonic, **{part.name: int(values[part.name]) for part in item.fields})
+    if item.field("end"):
+        write.emit("jmp", target=at + 2)  # out of it, should it be a loop
+    elif item.field("target"):
+        write.emit("nop")
 
 
 GENERATORS: dict[str, Callable[[_Writer], None]] = {
@@ -473,23 +511,25 @@ def generate(name: str, seed: int, core: str, params: CoreParams, *, size: int =
         raise ValueError(f"Generator must be one of {', '.join(GENERATORS)}, not {name!r}")
     rng = random.Random(f"{name} {seed}")
     write = _Writer(params, rng, 0)
+    words = [corner(rng, WORD_LOW, WORD_HIGH) for _ in range(params.memory_words)]
+    for _ in range(params.memory_words // LANES):
+        draw = rng.random()
+        write.valid.append(int(draw < 0.85))
+        write.readers.append(rng.getrandbits(READERS) if 0.6 < draw < 0.85 else 0)
     _prologue(write)
     body = len(write)
     write.limit = min(body + size, params.instructions - body - 40)
     GENERATORS[name](write)
     tail = len(write)
     _epilogue(write)
-    words = [corner(rng, WORD_LOW, WORD_HIGH) for _ in range(params.memory_words)]
-    groups = params.memory_words // LANES
-    state = [rng.random() for _ in range(groups)]
     # what the prologue loads has to be there
-    state[: params.registers // LANES] = [0.0] * (params.registers // LANES)
+    loaded = params.registers // LANES
+    write.valid[:loaded], write.readers[:loaded] = [1] * loaded, [0] * loaded
+    write.valid[-1], write.readers[-1] = 1, 1
     return Case(
         generator=name, seed=seed, core=core, words=tuple(write.words), body=body, tail=tail,
-        bad_parity=tuple(write.bad_parity), memory=tuple(words),
-        valid=tuple(int(item < 0.85) for item in state),
-        readers=tuple(rng.getrandbits(9) if 0.6 < item < 0.85 else 0 for item in state),
-        cells_seed=rng.getrandbits(32),
+        bad_parity=tuple(write.bad_parity), memory=tuple(words), valid=tuple(write.valid),
+        readers=tuple(write.readers), cells_seed=rng.getrandbits(32),
     )  # fmt: skip
 
 
@@ -497,6 +537,9 @@ def _prologue(write: _Writer) -> None:
     """Set every register, so a case is the same whatever ran before it."""
     rng, params = write.rng, write.params
     write.emit("csr", id=Csr.WATCHDOG, value=PATIENCE)
+    # there to be taken once: a program that jumps back to its beginning ends here
+    write.emit("sset", sd=1, imm=params.memory_words - LANES)
+    write.emit("ld", d=GENERAL_BASE, base=1, offset=0, len=LANES, take=1)
     for register in range(1, SCALARS):
         write.emit("sset", sd=register, imm=corner(rng, -(1 << 31), (1 << 31) - 1))
     for first in range(0, params.registers, 512):

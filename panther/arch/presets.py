@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from panther.arch.core import CoreParams
-from panther.arch.params import AdcParams, McuParams, SliceParams
+from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams
 
 Params = TypeVar("Params")
 
@@ -47,8 +47,17 @@ PRESETS: dict[str, McuParams] = {
 CORES: dict[str, CoreParams] = {
     "PAPER": CoreParams(),
     "SMALL": CoreParams(mcu=SMALL, mcus=3, registers=256, instructions=1024, memory_words=1024),
-}
-"""Named cores: the paper's, with two of its units, and one that simulates fast."""
+    "EIGHT": CoreParams(
+        mcu=replace(
+            PAPER, rows=8, columns=8, adc=AdcParams(per_slice=2),
+            timing=TimingParams(integrate_cycles=2, program_cycles=2),
+        ),
+        mcus=8, registers=2048, instructions=8192, memory_cycles=4,
+    ),
+}  # fmt: skip
+"""Named cores: the paper's, with two of its units; one that simulates fast; and one with as much as
+there can be of everything but lines, and a slower memory.
+"""
 
 
 def core_preset(name: str) -> CoreParams:

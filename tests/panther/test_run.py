@@ -199,7 +199,7 @@ def test_drill_that_is_not_seen(panther):
             ["--engine", "rtl", "--sim", "all"],
             "Simulator must be one of icarus, verilator, not 'all'",
         ),
-        (["--preset", "TINI"], "Core must be one of PAPER, SMALL, not 'TINI'"),
+        (["--preset", "TINI"], "Core must be one of PAPER, SMALL, EIGHT, not 'TINI'"),
         (["--inject", "stuck"], "Fault stuck must be injected with --engine rtl"),
         (["--inject", "flip"], "Fault must be one of stuck, drop, parity, not 'flip'"),
         (
@@ -279,7 +279,7 @@ CASE = {"generator": "loops", "seed": 1, "core": "SMALL", "words": [1 << 58, 2 <
         ("nonsense", "Case must be what a failed lockstep run wrote: Expecting value"),
         ("[]", "Case must be what a failed lockstep run wrote: "),
         ("{}", "Case must be what a failed lockstep run wrote: "),
-        (json.dumps({**CASE, "core": "BIG"}), "Core must be one of PAPER, SMALL, not 'BIG'"),
+        (json.dumps({**CASE, "core": "BIG"}), "Core must be one of PAPER, SMALL, EIGHT, not 'BIG'"),
         (json.dumps({**CASE, "words": []}), "words of a case must not be left out"),
         (json.dumps({**CASE, "words": "x"}), "words of a case must be a list of at most 1024"),
         (json.dumps({**CASE, "words": [-1]}), "words of a case must be integers in the range [0, "),

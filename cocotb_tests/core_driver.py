@@ -20,7 +20,7 @@ from models.system.trace import Event
 from panther.arch.core import ADDRESS_BITS, LANES, CoreParams, Fault
 from panther.arch.mcu import Operation, OutBank
 
-LOAD, COPY, START = 1, 2, 4
+LOAD, COPY, START, IMPATIENT = 1, 2, 4, 8
 VALID = 1 << 31
 
 
@@ -213,6 +213,7 @@ class CoreDriver:
         *,
         pc: int = 0,
         limit: int = 0,
+        patient: bool = True,
         on_operation: Callable[[int, Operation], None] | None = None,
         on_trace: Callable[[], None] | None = None,
     ) -> Stop:
@@ -224,6 +225,8 @@ class CoreDriver:
             Where to start.
         limit
             Cycles after which to give up; 0 is never.
+        patient
+            Wait also for what is still going on when the core has stopped.
         on_operation
             Called with unit and operation when it is done, before the trace of its cycle.
         on_trace
@@ -231,7 +234,7 @@ class CoreDriver:
         """
         self._start_pc.write(np.array([[pc]]))
         self._limit.write(np.array([[limit]]))
-        self._go.write(np.array([[START]]))
+        self._go.write(np.array([[START if patient else START | IMPATIENT]]))
         before = self._retired
         done = self._done
         triggers = [done]

@@ -365,6 +365,15 @@ MUTATIONS = (
           "            registers.locked\n            | ",
           "            ",
           "core.py::test_random_programs_agree[icarus]"),
+    _core("a start does not wait", "core",
+          " & issue.idle.all() & ~load_store.busy", "",
+          "core.py::test_start_waits[icarus]"),
+    _core("where to start is forgotten in the meantime", "core",
+          "Mux(starting, starting_pc, self.start_pc)", "self.start_pc",
+          "core.py::test_start_waits[icarus]"),
+    _core("the host overtakes a start", "core",
+          "~self.running & ~self.start & ~starting & ", "~self.running & ",
+          "core.py::test_start_waits[icarus]"),
 )  # fmt: skip
 
 

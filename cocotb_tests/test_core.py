@@ -64,6 +64,11 @@ def test_units_of_both_kinds_are_the_same_to_host_and_program(simulate):
     simulate(design, "mixed_tb", "icarus", expected=2, variables=variables)
 
 
+@pytest.mark.parametrize("simulator", ["icarus"])
+def test_start_waits(simulate, simulator):
+    simulate(core_bench(CORES["SMALL"]), "core_start_tb", simulator, expected=2)
+
+
 def test_unit_that_does_not_exist():
     with pytest.raises(
         ValueError, match=r"^Twin unit must be an integer in the range \[0, 2\], not 3$"

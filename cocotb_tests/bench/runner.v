@@ -37,6 +37,7 @@ module runner #(
   reg [95:0] entry = 0;
   reg valid = 0;
   reg done = 0;
+  reg began = 0;
 
   assign program_invert = entry[77];
   assign program_address = entry[76:64];
@@ -79,12 +80,14 @@ module runner #(
       end
       START: begin
         cycles <= 0;
+        began <= 0;
         state <= RUN;
       end
       RUN: begin
-        cycles <= cycles + 1;
-        // `running` rises in the cycle after `start`
-        if (cycles != 0 && !running && (idle || wanted[3]) || limit != 0 && cycles >= limit) begin
+        // the core may begin later than it is told to
+        began <= began || running;
+        cycles <= running || began ? cycles + 1 : 0;
+        if (began && !running && (idle || wanted[3]) || limit != 0 && cycles >= limit) begin
           state <= IDLE;
           done <= ~done;
         end

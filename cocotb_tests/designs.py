@@ -147,6 +147,14 @@ def twin_bench(params: McuParams) -> Design:
     return bench_design(params, f"{verilog}\n{(FOLDER / 'mcu_twin.v').read_text()}")
 
 
+def core_design(params: CoreParams) -> Design:
+    """A core by itself, without a retire port."""
+    from hdl.verilog import core_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "core alone", params)
+    return Design(toplevel="core", verilog=_kept(f"core-{key}", lambda: core_verilog(params)))
+
+
 def core_bench(params: CoreParams, twins: Collection[int] = ()) -> Design:
     """A core with a retire port on the bench; its units ``twins`` at transaction level.
 

@@ -582,7 +582,8 @@ def _epilogue(write: _Writer) -> None:
             show(params.xbar_out(mcu, out), params.out_lines(out))
     for number in csr_names(params).values():
         write.emit("csrr", sd=1, id=number)
-    write.emit("hlt")
+    write.emit("mcu", operations=1)
+    write.emit("hlt")  # which waits for it
 
 
 def shrink(case: Case) -> Generator[Case, bool, None]:

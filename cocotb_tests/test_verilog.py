@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from cocotb_tests.designs import SETS, mcu_design
+from cocotb_tests.designs import SETS, core_design, mcu_design
+from panther.arch.presets import CORES as PRESETS
 from panther.sim import ROOT
 from panther.tools import ToolError, require_simulator
 
@@ -15,16 +16,16 @@ PANTHER = [sys.executable, "-c", "from panther.cli import main; main()"]
 WAIVERS = ROOT / "hdl" / "lint.vlt"
 
 
-def lint(simulator, path):
+def lint(simulator, path, top="mcu"):
     """What the simulator's linter says of a file."""
     try:
         tool = require_simulator(simulator)
     except ToolError as error:
         pytest.skip(f"NOT RUN: {error}")
     if simulator == "verilator":
-        options = ["--lint-only", "-Wall", "--quiet-stats", "--top-module", "mcu", str(WAIVERS)]
+        options = ["--lint-only", "-Wall", "--quiet-stats", "--top-module", top, str(WAIVERS)]
     else:
-        options = ["-g2005", "-Wall", "-s", "mcu", "-t", "null"]
+        options = ["-g2005", "-Wall", "-s", top, "-t", "null"]
     done = subprocess.run(
         [str(tool.path), *options, str(path)],
         capture_output=True, text=True, env={**os.environ, **tool.env}, check=False,
@@ -39,6 +40,14 @@ def test_linter_is_silent(tmp_path, name, simulator):
     path = tmp_path / "mcu.v"
     path.write_text(mcu_design(SETS[name]).verilog)
     assert lint(simulator, path) == (0, "")
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.parametrize("name", ["SMALL", "EIGHT"])
+def test_linter_is_silent_about_a_core(tmp_path, name, simulator):
+    path = tmp_path / "core.v"
+    path.write_text(core_design(PRESETS[name]).verilog)
+    assert lint(simulator, path, "core") == (0, "")
 
 
 @pytest.mark.parametrize(

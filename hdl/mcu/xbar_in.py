@@ -85,25 +85,36 @@ class XbarIn(wiring.Component):
             write.eq(self.i.valid & self.i.ready),
             place.eq(request.index),
             chosen.eq(Cat(lane < request.count for lane in range(LANES)) << place),
-            chosen_lines.eq(chosen << group),
         ]
-        chosen_of = []
+        # what is wide stands still in cycles without a word, for the sake of simulators
+        with m.If(self.i.valid):
+            m.d.comb += chosen_lines.eq(chosen << group)
+            for n in range(LANES):
+                m.d.comb += words[n].eq(request.data[(n - place)[:LANE_BITS]])
         for n in range(LANES):
-            here = Signal(chosen_lines.shape(), name=f"chosen_lines{n}")
             m.d.comb += [
-                words[n].eq(request.data[(n - place)[:LANE_BITS]]),
                 negative[n].eq(words[n][-1]),
                 magnitudes[n].eq(Mux(negative[n], -words[n], words[n])),
-                here.eq(chosen_lines & sum(1 << line for line in range(n, len(here), LANES))),
             ]
-            chosen_of.append(here)
 
-        def spread(bits: list, lines: int):
+        def spread(name: str, flags) -> Signal:  # type: ignore[no-untyped-def]
             """One bit of each word, in the lines that take it."""
-            taken = C(0, lines)
-            for bit, here in zip(bits, chosen_of, strict=True):
-                taken |= Mux(bit, here[:lines], 0)
+            taken = Signal(chosen_lines.shape(), name=name)
+            # in two steps, of which a simulator makes few operations on whole machine words
+            few, many = Signal(LANES, name=f"{name}_few"), Signal(32, name=f"{name}_many")
+            m.d.comb += [
+                few.eq(Cat(flags)),
+                many.eq(few.replicate(32 // LANES)),
+                taken.eq(many.replicate(-(-len(taken) // 32)) & chosen_lines),
+            ]
             return taken
+
+        # once for all banks: simulators compute them in every cycle
+        word_planes = [spread(f"word{j}", [word[j] for word in words]) for j in range(bits)]
+        magnitude_planes = [
+            spread(f"magnitude{j}", [word[j] for word in magnitudes]) for j in range(bits)
+        ]
+        sign_plane = spread("sign", negative)
 
         for bank, planes, signs, lines in (
             (InBank.MVM, self.mvm, None, self.params.rows),
@@ -113,12 +124,11 @@ class XbarIn(wiring.Component):
         ):
             with m.If(write & (request.bank == bank)):
                 kept = ~chosen_lines[:lines]
-                values = words if signs is None else magnitudes
+                spreads = word_planes if signs is None else magnitude_planes
                 m.d.comb += self.dropped.eq(request.index + request.count > lines)
                 m.d.sync += planes.eq(
-                    planes & kept.replicate(bits)
-                    | Cat(spread([word[j] for word in values], lines) for j in range(bits))
+                    planes & kept.replicate(bits) | Cat(plane[:lines] for plane in spreads)
                 )
                 if signs is not None:
-                    m.d.sync += signs.eq(signs & kept | spread(list(negative), lines))
+                    m.d.sync += signs.eq(signs & kept | sign_plane[:lines])
         return m

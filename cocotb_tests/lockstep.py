@@ -35,14 +35,10 @@ class Lockstep:
         The core at transaction level, with arrays of its own and a trace.
     program
         What runs, for the report.
-    deep
-        Compare results and cells after every matrix operation, not only at the end.
     """
 
-    def __init__(
-        self, rtl: CoreDriver, twin: Core, program: Program | None = None, *, deep: bool = True
-    ) -> None:
-        self.rtl, self.twin, self.program, self.deep = rtl, twin, program, deep
+    def __init__(self, rtl: CoreDriver, twin: Core, program: Program | None = None) -> None:
+        self.rtl, self.twin, self.program = rtl, twin, program
         self.retired = 0
         """Instructions compared."""
         self.compared = 0
@@ -73,9 +69,8 @@ class Lockstep:
         self._noted = 0
         self.retired = 0
         stop = await self.rtl.run(
-            pc=pc, limit=limit, on_trace=self._trace,
-            on_operation=self._operation if self.deep else None,
-        )  # fmt: skip
+            pc=pc, limit=limit, on_trace=self._trace, on_operation=self._operation
+        )
         self._end(stop)
         return stop
 
@@ -177,9 +172,8 @@ class Lockstep:
             mine, theirs = ("HALTED",), (status.value.upper(),)
         if mine != theirs:
             self._report(min(stop.cycle, twin.cycle), f"twin stops with {theirs}, rtl with {mine}")
-        if self.deep:
-            for mcu, count in enumerate(self._counts):
-                compare(f"m{mcu}", "at the end, operations", twin.issued(mcu), count)
+        for mcu, count in enumerate(self._counts):
+            compare(f"m{mcu}", "at the end, operations", twin.issued(mcu), count)
         words, valid, readers = self.rtl.memory
         for what, rtl, model, axis in (
             ("words", words, twin.memory_words, "address"),

@@ -142,8 +142,8 @@ class Rig:
         twin = twin_of(case, params)
         if arrays is None:
             arrays = [IdealArray(params.mcu) for _ in range(params.mcus)]
-        for cells, array in zip(case.cells(params.mcu, params.mcus), arrays, strict=True):
-            array.cells = cells
+        for mcu, array in enumerate(arrays):
+            array.cells = twin.cells(mcu)
         if self._driver is None:
             self._driver = CoreDriver(self.dut.core0, params, arrays)
         rtl = self._driver

@@ -167,7 +167,7 @@ class Core(wiring.Component):
         is_loop = is_one_of("loop", "loops")
         is_mcfg = is_one_of("mcfg")
         length = Signal(len(registers.length))
-        divisor = Signal(signed(SCALAR_BITS))
+        operand = Signal(signed(SCALAR_BITS))
         named = Signal(MAX_MCUS)
         m.d.comb += [
             end.eq(now.end | now.target),
@@ -183,7 +183,7 @@ class Core(wiring.Component):
             registers.length.eq(length),
             registers.in_use.eq(issue.in_use),
             registers.out_use.eq(issue.out_use),
-            divisor.eq(Mux(now.has_sb, scalars.b, now.imm)),
+            operand.eq(Mux(now.has_sb, scalars.b, now.imm)),
             control.id.eq(now.id),
             control.value.eq(now.value),
             control.writing.eq(~now.has_sd),
@@ -213,7 +213,7 @@ class Core(wiring.Component):
             Fault.ALIGNMENT: now.unit_memory & load_store.misaligned,
             Fault.MASK: (named >> params.mcus).any() if params.mcus < MAX_MCUS else 0,
             Fault.CONFIG: refused,
-            Fault.DIVISION: (now.lane == Function.DIV) & (divisor == 0),
+            Fault.DIVISION: (now.lane == Function.DIV) & (operand == 0),
             Fault.CSR: now.has_id & control.bad,
         }
         cause = Signal(FAULT_BITS)
@@ -296,7 +296,7 @@ class Core(wiring.Component):
         scalar_write, scalar_value = Signal(), Signal(signed(SCALAR_BITS))
         m.d.comb += [
             scalars.function.eq(now.function),
-            scalars.operand.eq(Mux(now.has_sb, scalars.b, now.imm)),
+            scalars.operand.eq(operand),
             scalars.condition.eq(now.function),
             scalar_write.eq(retire & now.has_sd),
             scalar_value.eq(
@@ -326,7 +326,7 @@ class Core(wiring.Component):
             vfu.function.eq(now.lane),
             vfu.shift.eq(now.shift | now.fraction),
             vfu.use_vector.eq(now.has_b),
-            vfu.scalar.eq(divisor),
+            vfu.scalar.eq(operand),
             vfu.i_valid.eq(sequence.o_valid),
             vfu.i_count.eq(sequence.o_count),
             vfu.i_last.eq(sequence.o_last),

@@ -8,36 +8,11 @@ import sys
 import pytest
 
 from cocotb_tests.expectations import FOLDER
-from panther.cli import main, replay
+from panther.cli import replay
 from panther.sim import ROOT
 from panther.tools import ToolError, require_simulator
 
 SPIN = "again: loop 5, end\n        nop\nend:    jmp again\n"
-
-
-@pytest.fixture
-def panther(capsys):
-    """Call the command line; return its status, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        return end.value.code, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def rejected(panther):
-    """Call the command line wrongly; return the one line it says."""
-
-    def call(*arguments):
-        status, out, err = panther(*arguments)
-        assert (status, out) == (2, "")
-        assert len(err.splitlines()) == 1
-        return err.rstrip("\n")
-
-    return call
 
 
 @pytest.fixture

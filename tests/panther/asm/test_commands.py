@@ -5,20 +5,13 @@ import pytest
 from panther.arch.core import CoreParams
 from panther.asm import assemble_text
 from panther.asm.manual import PROGRAM
-from panther.cli import main
 
 
 @pytest.fixture
-def panther(capsys, tmp_path, monkeypatch):
-    """Call the command line in an empty folder; return its status, stdout and stderr."""
+def panther(panther, tmp_path, monkeypatch):
+    """Call the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main(list(arguments))
-        return end.value.code, *capsys.readouterr()
-
-    return call
+    return panther
 
 
 def files(folder):

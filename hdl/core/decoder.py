@@ -1,5 +1,7 @@
 """Decoder: an instruction word as its fields, straight from the instruction table."""
 
+from collections.abc import Mapping
+
 from amaranth import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,11 +16,19 @@ from panther.arch.isa import (
     Instruction,
 )
 
-NUMBER = {name: number for number, name in enumerate(CORE_INSTRUCTIONS)}
-"""Every instruction's place in the table."""
+
+def numbers(instructions: Mapping[str, Instruction]) -> dict[str, int]:
+    """Every instruction's place in the table."""
+    return {name: number for number, name in enumerate(instructions)}
 
 
-def decoded_layout() -> data.StructLayout:
+NUMBER = numbers(CORE_INSTRUCTIONS)
+"""Places in the table of a core's instructions."""
+
+
+def decoded_layout(
+    instructions: Mapping[str, Instruction] = CORE_INSTRUCTIONS,
+) -> data.StructLayout:
     """Fields by name, as wide as the widest of the name; fields an instruction lacks are 0.
 
     ``number`` is the instruction's place in the table, ``function`` its function bits, ``unit_*``
@@ -26,13 +36,13 @@ def decoded_layout() -> data.StructLayout:
     is such a field.
     """
     shapes = {
-        "number": unsigned(len(NUMBER).bit_length()),
+        "number": unsigned(len(instructions).bit_length()),
         "function": unsigned(FUNCTION_BITS),
         "lane": unsigned(VECTOR_FUNCTION_BITS),
     }
-    for item in CORE_INSTRUCTIONS.values():
+    for item in instructions.values():
         shapes[f"unit_{item.unit.name.lower()}"] = unsigned(1)
-    for item in CORE_INSTRUCTIONS.values():
+    for item in instructions.values():
         for part in item.fields:
             old = shapes.get(part.name, unsigned(1))
             make = signed if part.signed or old.signed else unsigned
@@ -53,35 +63,42 @@ class Decoder(wiring.Component):
     """Combinational. A word is legal if its opcode and function are, its reserved bits are 0 and
     every field is in its range.
 
+    Parameters
+    ----------
+    instructions : Mapping of str to Instruction
+        Those to decode, by name; a core's by default.
+
     Members
     -------
     word : In(64)
         The instruction.
     legal : Out(1)
-        It is one that a core carries out.
-    decoded : Out(decoded_layout())
+        It is one of them.
+    decoded : Out(decoded_layout(instructions))
         Its fields; without meaning if it is not legal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, instructions: Mapping[str, Instruction] = CORE_INSTRUCTIONS) -> None:
+        self.instructions = instructions
         super().__init__(
             {
                 "word": In(unsigned(INSTRUCTION_BITS)),
                 "legal": Out(1),
-                "decoded": Out(decoded_layout()),
+                "decoded": Out(decoded_layout(instructions)),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
         decoded = self.decoded
+        number = numbers(self.instructions)
         # matching whole words would be simpler, but Yosys runs out of memory over 64 bits
         with m.Switch(self.word[FUNCTION_LSB:]):
-            for name, item in CORE_INSTRUCTIONS.items():
+            for name, item in self.instructions.items():
                 with m.Case(_code(item)):
                     in_range = (self.word & item.fixed_bits) == item.pattern
                     m.d.comb += [
-                        decoded.number.eq(NUMBER[name]),
+                        decoded.number.eq(number[name]),
                         decoded.function.eq(item.function or 0),
                         decoded[f"unit_{item.unit.name.lower()}"].eq(1),
                     ]

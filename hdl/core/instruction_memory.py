@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from panther.arch.core import ADDRESS_BITS, CoreParams
 from panther.arch.isa import INSTRUCTION_BITS
+from panther.arch.tile import TileParams
 
 
 class InstructionMemory(wiring.Component):
@@ -16,7 +17,7 @@ class InstructionMemory(wiring.Component):
 
     Parameters
     ----------
-    params : CoreParams
+    params : CoreParams or TileParams
         Size.
 
     Members
@@ -35,7 +36,7 @@ class InstructionMemory(wiring.Component):
 
     i: stream.Interface
 
-    def __init__(self, params: CoreParams) -> None:
+    def __init__(self, params: CoreParams | TileParams) -> None:
         self.params = params
         layout = data.StructLayout(
             {

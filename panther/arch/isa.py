@@ -521,6 +521,12 @@ CORE_INSTRUCTIONS = {
     name: item for name, item in INSTRUCTIONS.items() if item.unit is not Unit.TILE
 }
 """Those a core carries out."""
+TILE_PROGRAM_INSTRUCTIONS = {
+    name: item
+    for name, item in INSTRUCTIONS.items()
+    if item.unit in (Unit.CONTROL, Unit.SCALAR, Unit.TILE)
+}
+"""Those a tile's sequencer carries out."""
 
 
 def _by_code() -> dict[tuple[int, int | None], Instruction]:
@@ -573,6 +579,6 @@ def groups(words: int, first: int = 0) -> int:
 
 __all__ = [
     "CORE_INSTRUCTIONS", "INSTRUCTIONS", "INSTRUCTION_BITS", "SCALARS", "SHARED_OPCODES",
-    "Condition", "Cycles", "Field", "Function", "Instruction", "Kind", "ScalarFunction", "Unit",
+    "TILE_PROGRAM_INSTRUCTIONS", "Condition", "Cycles", "Field", "Function", "Instruction", "Kind", "ScalarFunction", "Unit",
     "decode", "groups",
 ]  # fmt: skip

@@ -579,6 +579,6 @@ def groups(words: int, first: int = 0) -> int:
 
 __all__ = [
     "CORE_INSTRUCTIONS", "INSTRUCTIONS", "INSTRUCTION_BITS", "SCALARS", "SHARED_OPCODES",
-    "TILE_PROGRAM_INSTRUCTIONS", "Condition", "Cycles", "Field", "Function", "Instruction", "Kind", "ScalarFunction", "Unit",
-    "decode", "groups",
+    "TILE_PROGRAM_INSTRUCTIONS", "Condition", "Cycles", "Field", "Function", "Instruction",
+    "Kind", "ScalarFunction", "Unit", "decode", "groups",
 ]  # fmt: skip

@@ -72,6 +72,19 @@ class TileParams:
         return self.core.memory_cycles + 3
 
 
+class HostOp(IntEnum):
+    """What the host asks of the shared memory: numbers as in
+    :class:`panther.arch.core.MemoryOp`, but nothing waits for a group's state.
+    """
+
+    READ = 0
+    """Words and state of a group."""
+    WRITE = 1
+    """The words of the mask; the group is valid afterwards, without readers."""
+    STATE = 2
+    """Valid bit and readers."""
+
+
 class FlitKind(IntEnum):
     """What a flit brings."""
 

@@ -1,0 +1,1 @@
+"""The node: tiles on a mesh of routers."""

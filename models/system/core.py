@@ -22,6 +22,7 @@ from models.system import (
 from models.system import fetch as fetching
 from models.system.control_status import ControlStatus, Register
 from models.system.instruction_memory import Column, Do, InstructionMemory, Source
+from models.system.load_store import Transfer
 from models.system.mcu_issue import McuIssue
 from models.system.memory import Memory, make_memory, words_of
 from models.system.trace import Event, Trace, larger, make_trace, record, stream
@@ -47,7 +48,7 @@ class Status(Enum):
     FAULTED = "faulted"
 
 
-class _Outcome(IntEnum):
+class Outcome(IntEnum):
     """Why the compiled loop came back."""
 
     LIMIT = 0
@@ -56,9 +57,22 @@ class _Outcome(IntEnum):
     OPERATED = 3
     """An operation Python has to start, or one that was waited for."""
     TRACE_FULL = 4
+    ASKS = 5
+    """It offers a request to a memory it shares."""
 
 
-class _Machine(NamedTuple):
+class Spent(IntEnum):
+    """Cycles since the reset."""
+
+    RUNNING = 0
+    """Of programs that have come to an end."""
+    WAIT_MATRIX = 1
+    """In which an instruction waited for matrix units."""
+    WAIT_MEMORY = 2
+    """In which a request was offered and not taken."""
+
+
+class Machine(NamedTuple):
     """Every unit of a core."""
 
     code: InstructionMemory
@@ -71,9 +85,11 @@ class _Machine(NamedTuple):
     trace: Trace
     status: ControlStatus
     issue: McuIssue
+    spent: NDArray[np.int64]
+    """By :class:`Spent`."""
 
 
-_ROOM = 4096
+TRACE_ROOM = 4096
 """Rows of a trace that no single instruction fills."""
 _FOREVER = (1 << 62) - 1
 _SLICE = 1 << 16
@@ -81,14 +97,22 @@ _SLICE = 1 << 16
 
 
 @njit(cache=True)
-def _stop(machine, fault, cycle):  # type: ignore[no-untyped-def]
+def stop_machine(machine, fault, cycle):  # type: ignore[no-untyped-def]
     machine.status.values[Register.FAULT] = fault
     machine.status.values[Register.CYCLE] = cycle
-    return _Outcome.FAULTED
+    machine.spent[Spent.RUNNING] += cycle + 1
+    return Outcome.FAULTED
+
+
+@njit(cache=True, inline="always")
+def _retire(machine, row, done):  # type: ignore[no-untyped-def]
+    pc = machine.fetch.pc[0]
+    record(machine.trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
+    machine.status.values[Register.RETIRED] += 1
 
 
 @njit(cache=True)
-def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyped-def]
+def run_machine(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyped-def]
     """Carry out instructions until there is something for Python to do."""
     state = machine.status.values
     fetch = machine.fetch
@@ -98,19 +122,25 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
     rows = machine.code.rows
     memory_words = machine.port.memory.groups.shape[0] * LANES
     while True:
+        done = machine.port.transfer[Transfer.DONE]
+        if done >= 0:  # all that the shared memory had to take is taken
+            machine.port.transfer[Transfer.DONE] = -1
+            _retire(machine, rows[fetch.pc[0]], done)
+            state[Register.CYCLE] = done + 1
+            fetching.go_on(fetch, fetch.pc[0] + 1)
         cycle = state[Register.CYCLE]
         if cycle >= until_cycle or state[Register.RETIRED] >= until_retired:
-            return _Outcome.LIMIT
-        if trace.rows.shape[0] and trace.rows.shape[0] - trace.used[0] < _ROOM:
-            return _Outcome.TRACE_FULL
+            return Outcome.LIMIT
+        if trace.rows.shape[0] and trace.rows.shape[0] - trace.used[0] < TRACE_ROOM:
+            return Outcome.TRACE_FULL
         pc = fetch.pc[0]
         if pc >= rows.shape[0]:
-            return _stop(machine, Fault.PC, cycle)
+            return stop_machine(machine, Fault.PC, cycle)
         row = rows[pc]
         first = cycle + 1
         fault = row[Column.FAULT]
         if fault:
-            return _stop(machine, fault, cycle if fault <= Fault.ILLEGAL else first)
+            return stop_machine(machine, fault, cycle if fault <= Fault.ILLEGAL else first)
 
         # checks
         do = row[Column.DO]
@@ -128,13 +158,16 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
         elif do == Do.VECTOR and function == Function.DIV and value == 0:
             fault = np.int64(Fault.DIVISION)
         if fault:
-            return _stop(machine, fault, first)
+            return stop_machine(machine, fault, first)
 
         # waits
         now = mcu_issue.free(mcus, row, first) if row[Column.WAITS] else first
         patience = state[Register.WATCHDOG] - (now - first)
         if patience < 0:
-            return _stop(machine, Fault.WATCHDOG, now + patience)
+            machine.spent[Spent.WAIT_MATRIX] += now + patience + 1 - first
+            return stop_machine(machine, Fault.WATCHDOG, now + patience)
+
+        machine.spent[Spent.WAIT_MATRIX] += now - first
 
         # does
         done = now
@@ -158,29 +191,20 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
         elif do == Do.LOOP:
             if value <= 0:
                 following = row[Column.TARGET]
-        elif do == Do.LOAD:
-            done = load_store.load(
-                machine.port, machine.registers, row[Column.D], value, row[Column.LENGTH],
-                row[Column.ROWS], row[Column.STRIDE], row[Column.FLAG], patience, trace, now + 1,
-            )  # fmt: skip
-        elif do == Do.STORE:
-            done = load_store.store(
-                machine.port, machine.registers, row[Column.A], value, row[Column.LENGTH],
-                row[Column.FLAG], row[Column.READERS], patience, trace, now + 2,
-            )  # fmt: skip
-        elif do == Do.RELEASE:
-            done = load_store.release(
-                machine.port, value, row[Column.LENGTH], patience, trace, now + 1
-            )
+        elif Do.LOAD <= do <= Do.RELEASE:
+            load_store.begin(machine.port, machine.registers, row, value, patience, now)
+            if machine.port.settings[2]:
+                return Outcome.ASKS
+            done = load_store.carry_out(machine.port, machine.registers, trace)
         elif do == Do.OPERATE:
             if mcu_issue.issue(machine.issue, mcus, value, trace, now):
-                outcome = _Outcome.OPERATED
+                outcome = Outcome.OPERATED
             for m in range(targets.shape[0]):
                 if machine.issue.issued[m] >= targets[m]:
-                    outcome = _Outcome.OPERATED
+                    outcome = Outcome.OPERATED
         elif do == Do.CONFIGURE:
             if not mcu.configure(mcus, row[Column.A], row[Column.KEY], value):
-                return _stop(machine, Fault.CONFIG, now)
+                return stop_machine(machine, Fault.CONFIG, now)
         elif do == Do.READ_CSR:
             result = control_status.read(
                 machine.status, machine.vector_unit, mcus, row[Column.KEY], now
@@ -189,14 +213,13 @@ def _run(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyp
         elif do == Do.WRITE_CSR:
             control_status.write(machine.status, machine.vector_unit, row[Column.KEY], value)
         elif do == Do.HALT:
-            outcome = _Outcome.HALTED
+            outcome = Outcome.HALTED
         if done < 0:
-            return _stop(machine, Fault.WATCHDOG, ~done)
+            return stop_machine(machine, Fault.WATCHDOG, ~done)
 
-        # retires
-        record(trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
-        state[Register.RETIRED] += 1
-        if outcome == _Outcome.HALTED:
+        _retire(machine, row, done)
+        if outcome == Outcome.HALTED:
+            machine.spent[Spent.RUNNING] += done + 1
             state[Register.CYCLE] = done
             return outcome
         state[Register.CYCLE] = done + 1
@@ -224,7 +247,8 @@ class Core:
     number
         Which reader of the memory it is.
     memory
-        The memory at its port; a new one if left out.
+        The memory at its port, which it shares with others: they take its requests. A memory of its
+        own if left out.
     trace
         Whether events are recorded.
     """
@@ -252,7 +276,7 @@ class Core:
         self.status = Status.HALTED
         registers = register_file.make_register_file()
         mcus = mcu.make_mcus(params, self.arrays)
-        self._machine = _Machine(
+        self.machine = Machine(
             code=instruction_memory.load(params, np.zeros(0, np.uint64)),
             fetch=fetching.make_fetch(),
             scalars=scalar_unit.make_scalar_unit(),
@@ -262,10 +286,11 @@ class Core:
                 xbar_in=register_file.xbar_in(registers, params),
                 xbar_out=register_file.xbar_out(registers, params),
             ),
-            port=load_store.make_load_store(params, self.memory, number),
-            trace=make_trace(_ROOM if trace else 0),
+            port=load_store.make_load_store(params, self.memory, number, shared=memory is not None),
+            trace=make_trace(TRACE_ROOM if trace else 0),
             status=control_status.make_control_status(),
             issue=mcu_issue.make_mcu_issue(params.mcus),
+            spent=np.zeros(len(Spent), np.int64),
         )
 
     # ---- what a host does
@@ -273,7 +298,7 @@ class Core:
     def load(self, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
         """Load a program from address 0 on; the rest of the instruction memory is illegal."""
         code = instruction_memory.load(self.params, np.asarray(words, np.uint64), bad_parity)
-        self._machine = self._machine._replace(code=code)
+        self.machine = self.machine._replace(code=code)
 
     def load_memory(self, address: int, words: ArrayLike) -> None:
         """Store words plainly: their groups become valid, without readers."""
@@ -290,11 +315,12 @@ class Core:
         All registers stay as they are.
         """
         check_range("Address", pc, 0, (1 << ADDRESS_BITS) - 1)
-        machine = self._machine
+        machine = self.machine
         control_status.clear(machine.status)
         machine.fetch.pc[0] = pc
         machine.fetch.depth[0] = 0
         machine.issue.issued[:] = 0
+        machine.port.transfer[[Transfer.ACTIVE, Transfer.DONE]] = 0, -1
         for cycles in (machine.mcus.in_free, machine.mcus.out_free, machine.mcus.free):
             cycles[:] = 0
         self.status = Status.RUNNING
@@ -320,27 +346,27 @@ class Core:
         """
         until_cycle = _FOREVER if limit_cycles is None else limit_cycles
         until_retired = _FOREVER if limit_instructions is None else limit_instructions
-        machine = self._machine
+        machine = self.machine
         targets = np.full(self.params.mcus, _FOREVER)
         if until_operation is not None:
             check_range("MCU", until_operation[0], 0, self.params.mcus - 1)
             targets[until_operation[0]] = until_operation[1]
         while self.status is Status.RUNNING and not (machine.issue.issued >= targets).any():
             retired = min(until_retired, self.retired + _SLICE)
-            outcome = _run(machine, until_cycle, retired, targets)
-            if outcome == _Outcome.HALTED:
+            outcome = run_machine(machine, until_cycle, retired, targets)
+            if outcome == Outcome.HALTED:
                 self.status = Status.HALTED
-            elif outcome == _Outcome.FAULTED:
+            elif outcome == Outcome.FAULTED:
                 self.status = Status.FAULTED
-            elif outcome == _Outcome.OPERATED:
+            elif outcome == Outcome.OPERATED:
                 # the instruction has retired in the cycle in which it set off
                 now = self.cycle - 1
                 mcu_issue.issue_outside(
                     machine.issue, machine.mcus, self.arrays, machine.trace, now
                 )
-            elif outcome == _Outcome.TRACE_FULL:
-                machine = machine._replace(trace=larger(machine.trace, _ROOM))
-                self._machine = machine
+            elif outcome == Outcome.TRACE_FULL:
+                machine = machine._replace(trace=larger(machine.trace, TRACE_ROOM))
+                self.machine = machine
             elif self.cycle >= until_cycle or self.retired >= until_retired:
                 break
         return self.status
@@ -350,32 +376,32 @@ class Core:
     @property
     def cycle(self) -> int:
         """The cycle in which the next instruction begins, or in which the core stopped."""
-        return int(self._machine.status.values[Register.CYCLE])
+        return int(self.machine.status.values[Register.CYCLE])
 
     @property
     def retired(self) -> int:
         """Instructions retired since the start."""
-        return int(self._machine.status.values[Register.RETIRED])
+        return int(self.machine.status.values[Register.RETIRED])
 
     @property
     def pc(self) -> int:
         """Address of the next instruction, or of the one that stopped the core."""
-        return int(self._machine.fetch.pc[0])
+        return int(self.machine.fetch.pc[0])
 
     @property
     def fault(self) -> Fault:
         """Why the core stopped, if it did."""
-        return Fault(int(self._machine.status.values[Register.FAULT]))
+        return Fault(int(self.machine.status.values[Register.FAULT]))
 
     @property
     def scalars(self) -> NDArray[np.int64]:
         """The scalar registers, signed."""
-        return self._machine.scalars.values.copy()
+        return self.machine.scalars.values.copy()
 
     @property
     def registers(self) -> NDArray[np.int16]:
         """The register file by address, to read and write."""
-        return self._machine.registers.words
+        return self.machine.registers.words
 
     @property
     def memory_words(self) -> NDArray[np.int16]:
@@ -395,19 +421,19 @@ class Core:
         """A control register, as ``csrr`` would read it, but unsigned."""
         if key not in csr_names(self.params).values():
             raise ValueError(f"Control register must exist, not {key}")
-        machine = self._machine
+        machine = self.machine
         return int(
             control_status.read(machine.status, machine.vector_unit, machine.mcus, key, self.cycle)
         )
 
     def issued(self, m: int) -> int:
         """Operations a matrix unit was given since the start."""
-        return int(self._machine.issue.issued[m])
+        return int(self.machine.issue.issued[m])
 
     def events(self, event: Event) -> NDArray[np.int64]:
         """What was recorded of a stream, a row each, in the order of their cycles."""
-        return stream(self._machine.trace, event)
+        return stream(self.machine.trace, event)
 
     def forget_events(self) -> None:
         """Empty the trace."""
-        self._machine.trace.used[0] = 0
+        self.machine.trace.used[0] = 0

@@ -1,5 +1,6 @@
 """The load and store unit: words between the register file and the memory, group by group."""
 
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -13,21 +14,59 @@ from models.system.trace import Event, record
 from panther.arch.core import LANES, CoreParams, Fault, MemoryOp
 
 
+class Transfer(IntEnum):
+    """The instruction that is going on, and the request it offers."""
+
+    ACTIVE = 0
+    """Whether a request is offered."""
+    SINCE = 1
+    """Cycle from which on it is."""
+    PATIENCE = 2
+    """Cycles it may still wait, all requests together."""
+    DONE = 3
+    """Cycle of the last event of an instruction that is done; -1 if none is."""
+    OP = 4
+    GROUP = 5
+    MASK = 6
+    FLAG = 7
+    """Take or plain."""
+    READERS = 8
+    DATA = 9
+    """Words to store."""
+    REGISTER = 10
+    """Register-file address of the next word."""
+    ADDRESS = 11
+    """Memory address of the next word."""
+    END = 12
+    """Address behind the row."""
+    LENGTH = 13
+    STRIDE = 14
+    ROWS = 15
+    """Rows that follow."""
+
+
 class LoadStore(NamedTuple):
     """One request a cycle, in order; a load's answer comes a fixed time after it was taken.
 
-    The transactions give the cycle of their last event. If the memory lets a request wait for more
-    than ``patience`` cycles in all, they give the complement of the cycle in which that is so.
+    Who owns the memory takes the requests: :func:`carry_out` on a memory of the core's own, the
+    tile by :func:`taken` on one it shares.
     """
 
     memory: Memory
     settings: NDArray[np.int64]
-    """Number of this core among the readers, cycles from a load to its answer."""
+    """Number of this core among the readers, cycles from a load to its answer, whether the memory
+    is shared."""
+    transfer: NDArray[np.int64]
+    """By :class:`Transfer`."""
 
 
-def make_load_store(params: CoreParams, memory: Memory, reader: int) -> LoadStore:
+def make_load_store(
+    params: CoreParams, memory: Memory, reader: int, *, shared: bool = False
+) -> LoadStore:
     """The port of core ``reader`` to a memory."""
-    return LoadStore(memory, np.array([reader, params.memory_cycles], np.int64))
+    transfer = np.zeros(len(Transfer), np.int64)
+    transfer[Transfer.DONE] = -1
+    return LoadStore(memory, np.array([reader, params.memory_cycles, shared], np.int64), transfer)
 
 
 @njit(cache=True)
@@ -44,84 +83,99 @@ def fault(row, first, size):  # type: ignore[no-untyped-def]
     return np.int64(Fault.NONE)
 
 
+@njit(cache=True)
+def begin(unit, registers, row, first, patience, now):  # type: ignore[no-untyped-def]
+    """Begin the transfer of a decoded instruction, from word ``first`` of the memory on, with its
+    X cycle ``now``.
+    """
+    transfer = unit.transfer
+    do = row[Column.DO]
+    # the words of a store are read first
+    transfer[Transfer.SINCE] = now + 2 if do == Do.STORE else now + 1
+    transfer[Transfer.PATIENCE] = patience
+    transfer[Transfer.OP] = do - Do.LOAD
+    transfer[Transfer.FLAG] = row[Column.FLAG]
+    transfer[Transfer.READERS] = row[Column.READERS]
+    transfer[Transfer.REGISTER] = row[Column.A] if do == Do.STORE else row[Column.D]
+    transfer[Transfer.ADDRESS] = first
+    transfer[Transfer.END] = first + row[Column.LENGTH]
+    transfer[Transfer.LENGTH] = row[Column.LENGTH]
+    transfer[Transfer.STRIDE] = row[Column.STRIDE]
+    transfer[Transfer.ROWS] = row[Column.ROWS] - 1
+    transfer[Transfer.ACTIVE] = 1
+    _offer(transfer, registers)
+
+
 @njit(cache=True, inline="always")
-def _offer(memory, reader, op, group, mask, flag, readers, data, trace, now):  # type: ignore[no-untyped-def]
-    take = flag if op == MemoryOp.LOAD else 0
-    plain = flag if op == MemoryOp.STORE else 0
-    taken = request(memory, op, group, mask, take, plain, readers, data, reader, now)
-    if taken != NEVER:
-        record(trace, Event.REQUEST, taken, op, group, mask, take, plain, readers, data)
-    return taken
+def _offer(transfer, registers):  # type: ignore[no-untyped-def]
+    """The request for the next words."""
+    address = transfer[Transfer.ADDRESS]
+    lane = address % LANES
+    count = min(LANES - lane, transfer[Transfer.END] - address)
+    transfer[Transfer.GROUP] = address // LANES
+    transfer[Transfer.MASK] = ((1 << count) - 1) << lane
+    if transfer[Transfer.OP] == MemoryOp.STORE:
+        transfer[Transfer.DATA] = packed(registers, transfer[Transfer.REGISTER], count, lane)
 
 
 @njit(cache=True)
-def load(unit, registers, d, first, length, rows, stride, take, patience, trace, now):  # type: ignore[no-untyped-def]
-    """Load ``rows`` times ``length`` words; the first request is offered in cycle ``now``."""
-    memory = unit.memory
-    reader = unit.settings[0]
-    latency = unit.settings[1]
-    answer = now
-    for row in range(rows):
-        address = first + row * stride
-        end = address + length
-        while address < end:
-            lane = address % LANES
-            count = min(LANES - lane, end - address)
-            group = address // LANES
-            mask = ((1 << count) - 1) << lane
-            taken = _offer(memory, reader, MemoryOp.LOAD, group, mask, take, 0, 0, trace, now)
-            if taken - now > patience:
-                return ~(now + patience)
-            patience -= taken - now
-            now = taken + 1
-            answer = taken + latency
-            data = memory.groups[group]
-            write_group(registers, d, count, lane, data, trace, answer)
-            d += count
-            address += count
-    return answer
+def taken(unit, registers, data, trace, now):  # type: ignore[no-untyped-def]
+    """The memory takes the request in cycle ``now``; ``data`` is the group, if it is a load."""
+    transfer = unit.transfer
+    op = transfer[Transfer.OP]
+    flag = transfer[Transfer.FLAG]
+    address = transfer[Transfer.ADDRESS]
+    register = transfer[Transfer.REGISTER]
+    lane = address % LANES
+    count = min(LANES - lane, transfer[Transfer.END] - address)
+    load, store = op == MemoryOp.LOAD, op == MemoryOp.STORE
+    record(
+        trace, Event.REQUEST, now, op, transfer[Transfer.GROUP], transfer[Transfer.MASK],
+        flag if load else 0, flag if store else 0,
+        transfer[Transfer.READERS] if store else 0, transfer[Transfer.DATA] if store else 0,
+    )  # fmt: skip
+    done = now
+    if load:
+        done += unit.settings[1]
+        write_group(registers, register, count, lane, data, trace, done)
+    address += count
+    if address == transfer[Transfer.END]:
+        if transfer[Transfer.ROWS] == 0:
+            transfer[Transfer.ACTIVE] = 0
+            transfer[Transfer.DONE] = done
+            return
+        transfer[Transfer.ROWS] -= 1
+        address += transfer[Transfer.STRIDE] - transfer[Transfer.LENGTH]
+        transfer[Transfer.END] = address + transfer[Transfer.LENGTH]
+    transfer[Transfer.PATIENCE] -= now - transfer[Transfer.SINCE]
+    transfer[Transfer.SINCE] = now + 1
+    transfer[Transfer.REGISTER] = register + count
+    transfer[Transfer.ADDRESS] = address
+    _offer(transfer, registers)
 
 
 @njit(cache=True)
-def store(unit, registers, a, first, length, plain, readers, patience, trace, now):  # type: ignore[no-untyped-def]
-    """Store ``length`` words; the first request is offered in cycle ``now``."""
-    memory = unit.memory
-    reader = unit.settings[0]
-    address = first
-    end = first + length
-    while address < end:
-        lane = address % LANES
-        count = min(LANES - lane, end - address)
-        mask = ((1 << count) - 1) << lane
-        data = packed(registers, a, count, lane)
-        group = address // LANES
-        taken = _offer(
-            memory, reader, MemoryOp.STORE, group, mask, plain, readers, data, trace, now
-        )
-        if taken - now > patience:
-            return ~(now + patience)
-        patience -= taken - now
-        now = taken + 1
-        a += count
-        address += count
-    return now - 1
+def carry_out(unit, registers, trace):  # type: ignore[no-untyped-def]
+    """Do the whole transfer on a memory nobody else works on.
 
-
-@njit(cache=True)
-def release(unit, first, length, patience, trace, now):  # type: ignore[no-untyped-def]
-    """Make words free; the first request is offered in cycle ``now``."""
-    memory = unit.memory
-    reader = unit.settings[0]
-    address = first
-    end = first + length
-    while address < end:
-        count = min(LANES, end - address)
-        mask = (1 << count) - 1
-        group = address // LANES
-        taken = _offer(memory, reader, MemoryOp.RELEASE, group, mask, 0, 0, 0, trace, now)
-        if taken - now > patience:
-            return ~(now + patience)
-        patience -= taken - now
-        now = taken + 1
-        address += LANES
-    return now - 1
+    Gives the cycle of its last event; if the memory lets it wait too long, the complement of the
+    cycle in which that is so.
+    """
+    transfer = unit.transfer
+    while transfer[Transfer.ACTIVE]:
+        op = transfer[Transfer.OP]
+        flag = transfer[Transfer.FLAG]
+        group = transfer[Transfer.GROUP]
+        since = transfer[Transfer.SINCE]
+        now = request(
+            unit.memory, op, group, transfer[Transfer.MASK],
+            flag if op == MemoryOp.LOAD else 0, flag if op == MemoryOp.STORE else 0,
+            transfer[Transfer.READERS], transfer[Transfer.DATA], unit.settings[0], since,
+        )  # fmt: skip
+        if now == NEVER:
+            transfer[Transfer.ACTIVE] = 0
+            return ~(since + transfer[Transfer.PATIENCE])
+        taken(unit, registers, unit.memory.groups[group], trace, now)
+    done = transfer[Transfer.DONE]
+    transfer[Transfer.DONE] = -1
+    return done

@@ -71,6 +71,8 @@ class Mcus(NamedTuple):
     """First cycle in which a bank of XbarOut may be read, shape (units, ``OutBank``)."""
     free: NDArray[np.int64]
     """First cycle in which the unit is idle."""
+    busy: NDArray[np.int64]
+    """Cycles in which the unit was busy, since the reset."""
     compiled: NDArray[np.bool_]
     """Whether :func:`start` carries out operations; else it is :func:`start_external`."""
     sum_type: NDArray[np.signedinteger]
@@ -114,6 +116,7 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
         in_free=np.zeros((count, len(InBank)), np.int64),
         out_free=np.zeros((count, len(OutBank)), np.int64),
         free=np.zeros(count, np.int64),
+        busy=np.zeros(count, np.int64),
         compiled=compiled,
         sum_type=np.zeros(0, np.int32 if exact else np.int64),
         design=Design(
@@ -238,6 +241,7 @@ def start_external(mcus: Mcus, m: int, operations: int, now: int, array: Array) 
 def _occupy(mcus, m, operation, handed):  # type: ignore[no-untyped-def]
     """Banks and unit are in use until the operation is done; returns when that is."""
     done = handed + duration(mcus, m, operation)
+    mcus.busy[m] += done - handed - 1
     if operation == Operation.OPA:
         mcus.in_free[m, InBank.OPA_ROWS] = done
         mcus.in_free[m, InBank.OPA_COLUMNS] = done

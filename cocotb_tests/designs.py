@@ -9,6 +9,7 @@ from filelock import FileLock
 from panther.arch.core import CoreParams
 from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams, check_range
 from panther.arch.presets import PRESETS
+from panther.arch.tile import TileParams
 from panther.sim import BUILD_ROOT, Design, digest, source_digest
 
 # small enough for every simulator, odd enough to reach every corner; the presets come on top
@@ -85,6 +86,13 @@ CORES: dict[str, CoreParams] = {
     ),
 }  # fmt: skip
 
+# little memory, so that its users meet
+TILES: dict[str, TileParams] = {
+    "ONE": TileParams(cores=1, core=CoreParams(memory_words=16, memory_cycles=1)),
+    "THREE": TileParams(cores=3, core=CoreParams(memory_words=80, memory_cycles=4)),
+    "EIGHT": TileParams(cores=8, core=CoreParams(memory_words=1024)),
+}
+
 
 def parameters() -> McuParams:
     """Parameter set of the running testbench."""
@@ -94,6 +102,11 @@ def parameters() -> McuParams:
 def core_parameters() -> CoreParams:
     """The same of a testbench of a core's unit."""
     return CORES[os.environ["PANTHER_SET"]]
+
+
+def tile_parameters() -> TileParams:
+    """The same of a testbench of a tile's unit."""
+    return TILES[os.environ["PANTHER_SET"]]
 
 
 def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
@@ -109,7 +122,9 @@ def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
     return path.read_text()
 
 
-def unit_design(component: type, params: McuParams | CoreParams | None = None) -> Design:
+def unit_design(
+    component: type, params: McuParams | CoreParams | TileParams | None = None
+) -> Design:
     """A single component of the hardware, as top module ``dut``; some have no parameters."""
     from hdl.verilog import component_verilog
 

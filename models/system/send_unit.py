@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.system.flit import Flit
+from models.system.router import Flit
 from models.system.shared_memory import SharedMemory, ask, withdraw
 from panther.arch.core import MemoryOp
 from panther.arch.node import NodeParams

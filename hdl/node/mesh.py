@@ -4,7 +4,8 @@ from amaranth import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from hdl.node.router import Router, flit_layout
+from hdl.flit import flit_layout
+from hdl.node.router import Router
 from panther.arch.mcu import COUNTER_BITS
 from panther.arch.node import NodeParams, Port, counter_names
 

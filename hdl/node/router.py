@@ -1,13 +1,14 @@
 """Router: flits from five inputs to five outputs, first along a row of the mesh, then a column."""
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hdl.flit import flit_layout
 from panther.arch.mcu import COUNTER_BITS
 from panther.arch.node import ROUTER_FLITS, NodeParams, Port, counter_names
-from panther.arch.tile import FLIT_FIELDS, TILE_BITS
+from panther.arch.tile import TILE_BITS
 
 PORTS = len(Port)
 # Inputs from which a flit may come to an output. Nobody turns from a column into a row, and nobody
@@ -19,11 +20,6 @@ TURNS = {
     Port.SOUTH: (Port.LOCAL, Port.NORTH, Port.EAST, Port.WEST),
     Port.WEST: (Port.LOCAL, Port.EAST),
 }
-
-
-def flit_layout() -> data.StructLayout:
-    """One flit; see ``panther.arch.tile.FLIT_FIELDS``."""
-    return data.StructLayout({name: unsigned(bits) for name, bits in FLIT_FIELDS.items()})
 
 
 class Router(wiring.Component):

@@ -20,6 +20,7 @@ from panther.arch.core import (
 from panther.arch.isa import (
     CORE_INSTRUCTIONS,
     INSTRUCTION_BITS,
+    TILE_PROGRAM_INSTRUCTIONS,
     Function,
     Instruction,
     Kind,
@@ -28,7 +29,9 @@ from panther.arch.isa import (
     decode,
 )
 from panther.arch.mcu import Operation
+from panther.arch.node import NodeParams
 from panther.arch.params import check_range
+from panther.arch.tile import TILE_CSRS, TileFault
 
 
 class Do(IntEnum):
@@ -51,6 +54,8 @@ class Do(IntEnum):
     RELEASE = 14
     OPERATE = 15
     CONFIGURE = 16
+    SEND = 17
+    RECEIVE = 18
 
 
 class Source(IntEnum):
@@ -105,6 +110,8 @@ class Column(IntEnum):
     LOW = 23
     """The word's low 32 bits."""
     HIGH = 24
+    TILE = 25
+    FIFO = 26
 
 
 class InstructionMemory(NamedTuple):
@@ -122,7 +129,7 @@ _OF_FIELD = {
     "len": Column.LENGTH, "shift": Column.SHIFT, "fraction": Column.SHIFT,
     "target": Column.TARGET, "end": Column.TARGET, "rows": Column.ROWS,
     "stride": Column.STRIDE, "take": Column.FLAG, "plain": Column.FLAG,
-    "readers": Column.READERS,
+    "readers": Column.READERS, "tile": Column.TILE, "fifo": Column.FIFO,
 }  # fmt: skip
 _OF_STEM = {
     "nop": Do.NOTHING, "hlt": Do.HALT, "jmp": Do.JUMP, "br": Do.BRANCH, "loop": Do.LOOP,
@@ -130,6 +137,7 @@ _OF_STEM = {
     "sadd": Do.SCALAR, "salu": Do.SCALAR, "v": Do.VECTOR, "vs": Do.VECTOR, "vi": Do.VECTOR,
     "vset": Do.FILL, "vr": Do.REDUCE, "ld": Do.LOAD, "ld2": Do.LOAD, "st": Do.STORE,
     "inv": Do.RELEASE, "mcu": Do.OPERATE, "crs": Do.OPERATE, "mcfg": Do.CONFIGURE,
+    "send": Do.SEND, "recv": Do.RECEIVE,
 }  # fmt: skip
 OPERATION_BITS = 4
 """Bits a matrix unit has of the operations: MVM, MTVM, OPA and CRS."""
@@ -155,27 +163,94 @@ def load(
     ValueError
         If it does not fit.
     """
-    check_range("Words of a program", len(words), 0, params.instructions)
-    rows = np.zeros((params.instructions, len(Column)), np.int64)
-    for address in range(params.instructions):
-        word = int(words[address]) if address < len(words) else 0
-        _decode(params, address, word, rows[address])
-        if address in bad_parity:
-            rows[address, Column.FAULT] = Fault.PARITY
+    rows = _decoded(params.instructions, words, CORE_INSTRUCTIONS, bad_parity)
+    for address, word in enumerate(words):
+        row = rows[address]
+        if row[Column.FAULT] == Fault.NONE:
+            instruction, values = _fields(int(word))
+            if instruction.unit is Unit.MATRIX:
+                row[Column.VALUE] = _operations(_stem(instruction), values)
+            faults = [f for f in _faults(params, address, instruction, values, row) if f]
+            row[Column.FAULT] = min(faults, default=Fault.NONE)
+            _note_waits(params, instruction, values, row)
     return InstructionMemory(rows)
 
 
-def _decode(params: CoreParams, address: int, word: int, row: NDArray[np.int64]) -> None:
+def load_tile_program(
+    params: NodeParams, words: NDArray[np.uint64], bad_parity: Container[int] = ()
+) -> InstructionMemory:
+    """The same for a tile's sequencer.
+
+    Parameters
+    ----------
+    params
+        The node it is for.
+    words
+        Its words of 64 bits.
+    bad_parity
+        Addresses whose parity bit is wrong.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit.
+    """
+    tile = params.tile
+    rows = _decoded(tile.instructions, words, TILE_PROGRAM_INSTRUCTIONS, bad_parity)
+    for address, word in enumerate(words):
+        row = rows[address]
+        if row[Column.FAULT] == Fault.NONE:
+            _, values = _fields(int(word))
+            do = row[Column.DO]
+            if do == Do.LOOP and not address + 1 < values["end"] <= tile.instructions:
+                row[Column.FAULT] = Fault.LOOP_RANGE
+            elif do in (Do.READ_CSR, Do.WRITE_CSR) and values["id"] not in TILE_CSRS:
+                row[Column.FAULT] = Fault.CSR
+            elif do == Do.WRITE_CSR and not _may_write(values["id"], values["value"]):
+                row[Column.FAULT] = Fault.CSR
+            elif row[Column.TILE] >= params.tiles or row[Column.FIFO] >= tile.fifos:
+                row[Column.FAULT] = TileFault.DESTINATION
+    return InstructionMemory(rows)
+
+
+def _decoded(
+    instructions: int,
+    words: NDArray[np.uint64],
+    legal: Container[str],
+    bad_parity: Container[int],
+) -> NDArray[np.int64]:
+    """Rows with the instructions' fields and the faults PARITY and ILLEGAL."""
+    check_range("Words of a program", len(words), 0, instructions)
+    rows = np.zeros((instructions, len(Column)), np.int64)
+    rows[:, Column.FAULT] = Fault.ILLEGAL
+    rows[:, Column.ROWS] = 1
+    rows[:, [Column.XBAR_IN, Column.XBAR_OUT_A, Column.XBAR_OUT_B]] = -1
+    for address, word in enumerate(words):
+        _decode(int(word), legal, rows[address])
+    for address in range(instructions):
+        if address in bad_parity:
+            rows[address, Column.FAULT] = Fault.PARITY
+    return rows
+
+
+def _fields(word: int) -> tuple[Instruction, dict[str, int]]:
+    found = decode(word)
+    assert found is not None
+    return found
+
+
+def _stem(instruction: Instruction) -> str:
+    return instruction.mnemonic.partition(".")[0]
+
+
+def _decode(word: int, legal: Container[str], row: NDArray[np.int64]) -> None:
     row[Column.LOW], row[Column.HIGH] = word & 0xFFFFFFFF, word >> INSTRUCTION_BITS // 2
-    row[Column.ROWS] = 1
-    row[[Column.XBAR_IN, Column.XBAR_OUT_A, Column.XBAR_OUT_B]] = -1
     found = decode(word) if word else None
-    if found is None or found[0].mnemonic not in CORE_INSTRUCTIONS:
-        row[Column.FAULT] = Fault.ILLEGAL
+    if found is None or found[0].mnemonic not in legal:
         return
     instruction, values = found
-    stem = instruction.mnemonic.partition(".")[0]
-    row[Column.DO] = _OF_STEM[stem]
+    row[Column.FAULT] = Fault.NONE
+    row[Column.DO] = _OF_STEM[_stem(instruction)]
     for name, value in values.items():
         row[_OF_FIELD[name]] = value
     if "b" in values:
@@ -186,13 +261,8 @@ def _decode(params: CoreParams, address: int, word: int, row: NDArray[np.int64])
         row[Column.FUNCTION] = instruction.lane
     elif instruction.function is not None:
         row[Column.FUNCTION] = instruction.function
-    elif stem == "sadd":
+    elif _stem(instruction) == "sadd":
         row[Column.FUNCTION] = ScalarFunction.ADD
-    if instruction.unit is Unit.MATRIX:
-        row[Column.VALUE] = _operations(stem, values)
-    faults = [fault for fault in _faults(params, address, instruction, values, row) if fault]
-    row[Column.FAULT] = min(faults, default=Fault.NONE)
-    _note_waits(params, instruction, values, row)
 
 
 def _operations(stem: str, values: dict[str, int]) -> int:

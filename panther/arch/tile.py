@@ -7,7 +7,7 @@ so any four groups that follow each other, a *row* of 256 bits, are read or writ
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from panther.arch.core import LANES, WORD_BITS, CoreParams
+from panther.arch.core import LANES, WORD_BITS, CoreParams, Csr
 from panther.arch.params import check_range, check_type
 
 BANKS = 4
@@ -25,6 +25,9 @@ UNIT_BITS = 4
 MAX_FIFOS = 16
 FIFO_BITS = 4
 TILE_BITS = 8
+TILE_CSRS = (Csr.WATCHDOG, Csr.CYCLE, Csr.RETIRED)
+"""Control and status registers of a sequencer; the watchdog is the send and the receive unit's,
+too."""
 WORM_ROWS = 8
 """Rows a worm has at most, so that credits are not kept waiting for long."""
 

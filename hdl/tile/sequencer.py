@@ -270,8 +270,8 @@ class Sequencer(wiring.Component):
                     with m.Elif(self.hold):
                         m.next = "HELD"
 
-        # the next instruction is read in the last cycle of this one; when the sequencer was held, in
-        # the last one it was, for the host may have replaced it
+        # the next instruction is read in the last cycle of this one; when it was held, in the last
+        # cycle it was, for the host may have replaced it
         m.d.comb += [
             fetch.start_pc.eq(Mux(self.start, self.start_pc, starting_pc)),
             fetch.advance.eq(retire),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from filelock import FileLock
 
 from panther.arch.core import CoreParams
+from panther.arch.node import NodeParams
 from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams, check_range
 from panther.arch.presets import PRESETS
 from panther.arch.tile import TileParams
@@ -93,6 +94,12 @@ TILES: dict[str, TileParams] = {
     "EIGHT": TileParams(cores=8, core=CoreParams(memory_words=1024)),
 }
 
+# wide and high, one row, one column, none of them, a width that is no power of two
+MESHES: dict[str, NodeParams] = {
+    f"{width}x{height}": NodeParams(width=width, height=height)
+    for width, height in ((4, 4), (3, 2), (1, 4), (5, 1), (1, 1))
+}
+
 
 def parameters() -> McuParams:
     """Parameter set of the running testbench."""
@@ -109,6 +116,11 @@ def tile_parameters() -> TileParams:
     return TILES[os.environ["PANTHER_SET"]]
 
 
+def mesh_parameters() -> NodeParams:
+    """The same of a testbench of the network."""
+    return MESHES[os.environ["PANTHER_SET"]]
+
+
 def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
     """Verilog text kept under ``key``, written by ``write()`` the first time."""
     folder = BUILD_ROOT / "verilog"
@@ -123,7 +135,7 @@ def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]
 
 
 def unit_design(
-    component: type, params: McuParams | CoreParams | TileParams | None = None
+    component: type, params: McuParams | CoreParams | TileParams | NodeParams | None = None
 ) -> Design:
     """A single component of the hardware, as top module ``dut``; some have no parameters."""
     from hdl.verilog import component_verilog
@@ -188,3 +200,14 @@ def core_bench(params: CoreParams, twins: Collection[int] = ()) -> Design:
     key = digest(sources, "core", params, units)
     verilog = _kept(f"core-{key}", lambda: mixed_core_verilog(params, units))
     return core_bench_design(params, verilog, twins=units)
+
+
+def mesh_bench(params: NodeParams) -> Design:
+    """A mesh of routers on the bench."""
+    from cocotb_tests.bench.mesh import mesh_bench_design
+    from hdl.node.mesh import Mesh
+    from hdl.verilog import component_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "mesh", params.width, params.height)
+    verilog = _kept(f"mesh-{key}", lambda: component_verilog(Mesh(params), name="mesh"))
+    return mesh_bench_design(params, verilog)

@@ -8,6 +8,7 @@ from filelock import FileLock
 
 from panther.arch.core import CoreParams
 from panther.arch.node import NodeParams
+from panther.arch.node import NodeParams
 from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams, check_range
 from panther.arch.presets import PRESETS
 from panther.arch.tile import TileParams
@@ -94,6 +95,24 @@ TILES: dict[str, TileParams] = {
     "EIGHT": TileParams(cores=8, core=CoreParams(memory_words=1024)),
 }
 
+NODES: dict[str, NodeParams] = {
+    # one queue of the least size
+    "ALONE": NodeParams(
+        width=1, height=1,
+        tile=TileParams(
+            cores=1, fifos=1, fifo_rows=2, instructions=30,
+            core=CoreParams(memory_words=64, memory_cycles=1),
+        ),
+    ),
+    "ROW": NodeParams(
+        width=3, height=1,
+        tile=TileParams(
+            cores=3, fifos=3, fifo_rows=5, core=CoreParams(memory_words=1040, memory_cycles=4),
+        ),
+    ),
+    "SQUARE": NodeParams(),
+}  # fmt: skip
+
 # wide and high, one row, one column, none of them, a width that is no power of two
 MESHES: dict[str, NodeParams] = {
     f"{width}x{height}": NodeParams(width=width, height=height)
@@ -114,6 +133,11 @@ def core_parameters() -> CoreParams:
 def tile_parameters() -> TileParams:
     """The same of a testbench of a tile's unit."""
     return TILES[os.environ["PANTHER_SET"]]
+
+
+def node_parameters() -> NodeParams:
+    """The same of a testbench of a unit that knows other tiles."""
+    return NODES[os.environ["PANTHER_SET"]]
 
 
 def mesh_parameters() -> NodeParams:

@@ -8,7 +8,6 @@ from filelock import FileLock
 
 from panther.arch.core import CoreParams
 from panther.arch.node import NodeParams
-from panther.arch.node import NodeParams
 from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams, check_range
 from panther.arch.presets import PRESETS
 from panther.arch.tile import TileParams

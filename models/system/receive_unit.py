@@ -138,7 +138,7 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, credited):
         if progress:
             state[Receiving.WAITED] = 0
         elif wait != TileWait.NOTHING:
-            if state[Receiving.WAITED] == watchdog:
+            if state[Receiving.WAITED] >= watchdog:
                 _give_up(unit, memory, tile, requester)
                 fault = TileFault.WATCHDOG
                 changed = True
@@ -211,5 +211,5 @@ def due(unit, tile, watchdog, now):  # type: ignore[no-untyped-def]
     """The next cycle after ``now`` in which something may happen by itself."""
     state = unit.state[tile]
     if state[Receiving.BUSY] and state[Receiving.WAIT] != TileWait.NOTHING:
-        return now + 1 + watchdog - state[Receiving.WAITED]
+        return now + 1 + max(0, watchdog - state[Receiving.WAITED])
     return np.int64((1 << 62) - 1)

@@ -226,7 +226,7 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, now):  # t
     if progress:
         state[Sending.WAITED] = 0
     elif wait != TileWait.NOTHING:
-        if state[Sending.WAITED] == watchdog:
+        if state[Sending.WAITED] >= watchdog:
             _give_up(unit, memory, tile, requester)
             return True, TileFault.WATCHDOG
         state[Sending.WAITED] += 1
@@ -250,7 +250,7 @@ def due(unit, tile, watchdog, now):  # type: ignore[no-untyped-def]
     if not state[Sending.BUSY]:
         return cycle
     if state[Sending.WAIT] != TileWait.NOTHING:
-        cycle = now + 1 + watchdog - state[Sending.WAITED]
+        cycle = now + 1 + max(0, watchdog - state[Sending.WAITED])
     for bank in range(BANKS):
         for row in range(min(2, unit.level[tile, bank])):
             there = unit.there[tile, bank, (unit.head[tile, bank] + row) % unit.lanes.shape[2]]

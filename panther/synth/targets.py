@@ -1,0 +1,58 @@
+"""What can be synthesized. A new design is one line of :data:`TARGETS`."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hdl.verilog import core_verilog, mcu_verilog
+from panther.arch.core import CoreParams
+from panther.arch.presets import CORES, PRESETS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A design by its top module."""
+
+    top: str
+    """Name of the top module; its clock is ``clk``, its reset ``rst``."""
+    what: str
+    """What it is, in a few words."""
+    verilog: Callable[[], str]
+    """Writes the text of all its modules."""
+    routed: bool = True
+    """Whether it can be placed and routed in minutes."""
+
+
+def _mcu(preset: str, what: str) -> Target:
+    return Target(top="mcu", what=what, verilog=lambda: mcu_verilog(PRESETS[preset]))
+
+
+def _core(params: CoreParams, what: str, *, routed: bool = True) -> Target:
+    return Target(top="core", what=what, verilog=lambda: core_verilog(params), routed=routed)
+
+
+TARGETS: dict[str, Target] = {
+    "mcu-tiny": _mcu("TINY", "unit of 6 x 5 lines, three slices, operands of 8 bits"),
+    "mcu-small": _mcu("SMALL", "unit of 16 x 16 lines, the paper's slicing"),
+    "mcu": _mcu("PAPER", "the paper's unit: 128 x 128 lines"),
+    "core-small": _core(CORES["SMALL"], "core with three units of 16 x 16 lines"),
+    "core-one": _core(replace(CORES["PAPER"], mcus=1), "core with one of the paper's units"),
+    # it fills 86 % of the device: nextpnr looks for places for more than half an hour
+    "core": _core(CORES["PAPER"], "core with two of the paper's units", routed=False),
+}
+"""Every design by its name, the quick ones first of their kind."""
+
+
+def target(name: str) -> Target:
+    """Return the design called ``name``.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists them and suggests the nearest.
+    """
+    if name in TARGETS:
+        return TARGETS[name]
+    near = difflib.get_close_matches(name, TARGETS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"Design must be one of {', '.join(TARGETS)}, not {name!r}{hint}")

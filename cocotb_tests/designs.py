@@ -94,6 +94,14 @@ TILES: dict[str, TileParams] = {
     "EIGHT": TileParams(cores=8, core=CoreParams(memory_words=1024)),
 }
 
+# small enough to be simulated as a whole node
+_QUICK = CoreParams(
+    mcu=McuParams(
+        rows=4, columns=4, slices=SliceParams(cell_bits=(6, 5)),
+        timing=TimingParams(integrate_cycles=2, program_cycles=2),
+    ),
+    mcus=1, registers=32, instructions=24, memory_words=64,
+)  # fmt: skip
 NODES: dict[str, NodeParams] = {
     # one queue of the least size
     "ALONE": NodeParams(
@@ -110,29 +118,13 @@ NODES: dict[str, NodeParams] = {
         ),
     ),
     "SQUARE": NodeParams(),
-}  # fmt: skip
-
-# wide and high, one row, one column, none of them, a width that is no power of two
-MESHES: dict[str, NodeParams] = {
-    f"{width}x{height}": NodeParams(width=width, height=height)
-    for width, height in ((4, 4), (3, 2), (1, 4), (5, 1), (1, 1))
-}
-
-# small enough to be simulated whole; more than 32 tiles need two words of bits
-_QUICK = CoreParams(
-    mcu=McuParams(
-        rows=4, columns=4, slices=SliceParams(cell_bits=(6, 5)),
-        timing=TimingParams(integrate_cycles=2, program_cycles=2),
-    ),
-    mcus=1, registers=32, instructions=24, memory_words=64,
-)  # fmt: skip
-NODES: dict[str, NodeParams] = {
-    "ALONE": NodeParams(
+    "SMALLEST": NodeParams(
         width=1, height=1, tile=TileParams(core=_QUICK, cores=1, instructions=10, fifos=1),
     ),
     "PAIR": NodeParams(
         width=2, height=1, tile=TileParams(core=_QUICK, cores=2, instructions=10, fifos=2),
     ),
+    # two words of bits for its tiles
     "WIDE": NodeParams(
         width=40, height=1, tile=TileParams(
             core=CoreParams(
@@ -143,6 +135,12 @@ NODES: dict[str, NodeParams] = {
         ),
     ),
 }  # fmt: skip
+
+# wide and high, one row, one column, none of them, a width that is no power of two
+MESHES: dict[str, NodeParams] = {
+    f"{width}x{height}": NodeParams(width=width, height=height)
+    for width, height in ((4, 4), (3, 2), (1, 4), (5, 1), (1, 1))
+}
 
 
 def parameters() -> McuParams:
@@ -168,11 +166,6 @@ def node_parameters() -> NodeParams:
 def mesh_parameters() -> NodeParams:
     """The same of a testbench of the network."""
     return MESHES[os.environ["PANTHER_SET"]]
-
-
-def node_parameters() -> NodeParams:
-    """The same of a testbench of what is around the tiles of a node."""
-    return NODES[os.environ["PANTHER_SET"]]
 
 
 def _kept(key: str, write) -> str:  # type: ignore[no-untyped-def]

@@ -1,0 +1,1 @@
+"""What a host sees of the hardware: buses and their translation."""

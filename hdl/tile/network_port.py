@@ -1,6 +1,6 @@
 """Network port: what a tile puts into its router, and what comes out."""
 
-from amaranth import Module, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,25 +61,25 @@ class NetworkPort(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         out, come = self.o_flit, self.i_flit
-        with m.If(self.credit.valid & ~self.worm):
-            m.d.comb += [
-                self.credit.ready.eq(out.ready),
-                out.valid.eq(out.ready),
-                out.p.head.eq(1),
-                out.p.tail.eq(1),
-                out.p.end.eq(1),
-                out.p.kind.eq(FlitKind.CREDIT),
-                out.p.tile.eq(self.credit.p.tile),
-                out.p.fifo.eq(self.credit.p.fifo),
-                out.p.data.eq(self.credit.p.rows),
-            ]
-        with m.Else():
-            m.d.comb += [
-                self.row.ready.eq(out.ready),
-                out.valid.eq(self.row.valid & out.ready),
-                out.payload.eq(self.row.payload),
-            ]
+        tells = Signal()
+        credit = {
+            "head": 1,
+            "tail": 1,
+            "end": 1,
+            "kind": FlitKind.CREDIT,
+            "tile": self.credit.p.tile,
+            "fifo": self.credit.p.fifo,
+            "data": self.credit.p.rows,
+        }
         m.d.comb += [
+            tells.eq(self.credit.valid & ~self.worm),
+            self.credit.ready.eq(out.ready & ~self.worm),
+            self.row.ready.eq(out.ready & ~tells),
+            out.valid.eq(out.ready & (tells | self.row.valid)),
+            *(
+                out.p[name].eq(Mux(tells, value, self.row.p[name]))
+                for name, value in credit.items()
+            ),
             out.p.source.eq(self.number),
             come.ready.eq(1),
             self.o_row.valid.eq(come.valid & (come.p.kind == FlitKind.DATA)),

@@ -25,6 +25,7 @@ from panther.arch.tile import (
     ROW_WORDS,
     TILE_BITS,
     TILE_FAULT_BITS,
+    TILE_WAIT_BITS,
     TileFault,
     TileWait,
 )
@@ -120,6 +121,7 @@ class ReceiveUnit(wiring.Component):
         queues = range(tile.fifos)
         fetch, stop = Signal(), Signal()
         fifo = Signal(FIFO_BITS)
+        pc = Signal(ADDRESS_BITS + 1)
 
         # queues: their rows lie one after the other, those of a queue round and round
         m.submodules.rows = stored = Memory(
@@ -234,10 +236,14 @@ class ReceiveUnit(wiring.Component):
         # waits
         waits_store, waits_row = Signal(), Signal()
         waited = Signal(WATCHDOG_BITS)
+        wait, wait_group = Signal(TILE_WAIT_BITS), Signal(GROUP_BITS)
         m.d.comb += [
             waits_store.eq(self.ask.any() & ~self.taken.any()),
             waits_row.eq(~self.ask.any() & (left != 0) & ~there & ~bad),
             self.status.busy.eq(self.busy),
+            self.status.wait.eq(wait),
+            self.status.wait_group.eq(wait_group),
+            self.status.pc.eq(pc),
             self.status.tile.eq(owners[fifo]),
             self.status.fifo.eq(fifo),
         ]
@@ -252,12 +258,12 @@ class ReceiveUnit(wiring.Component):
         with m.Else():
             m.d.sync += waited.eq(0)
         with m.If(waits_store):
-            m.d.comb += self.status.wait.eq(TileWait.STORE)
+            m.d.comb += wait.eq(TileWait.STORE)
             for n in reversed(range(BANKS)):
                 with m.If(self.ask.bit_select((first_bank + n)[:BANK_BITS], 1)):
-                    m.d.comb += self.status.wait_group.eq(row_group + n)
+                    m.d.comb += wait_group.eq(row_group + n)
         with m.Elif(waits_row):
-            m.d.comb += self.status.wait.eq(TileWait.MESSAGE)
+            m.d.comb += wait.eq(TileWait.MESSAGE)
 
         with m.If(self.issue):
             m.d.sync += [
@@ -267,7 +273,7 @@ class ReceiveUnit(wiring.Component):
                 left.eq(self.words),
                 fifo.eq(self.fifo),
                 self.ask_readers.eq(self.readers),
-                self.status.pc.eq(self.pc),
+                pc.eq(self.pc),
                 waited.eq(0),
             ]
         with m.Elif(stop):

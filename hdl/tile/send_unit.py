@@ -142,13 +142,14 @@ class SendUnit(wiring.Component):
         # the message
         first_bank = Signal(BANK_BITS)
         to_tile, to_fifo = Signal(TILE_BITS), Signal(FIFO_BITS)
+        pc = Signal(ADDRESS_BITS + 1)
         with m.If(self.issue):
             m.d.sync += [
                 self.busy.eq(1),
                 first_bank.eq(self.group),
                 to_tile.eq(self.tile),
                 to_fifo.eq(self.fifo),
-                self.status.pc.eq(self.pc),
+                pc.eq(self.pc),
             ]
         with m.Elif((sent & last) | stop):
             m.d.sync += self.busy.eq(0)
@@ -287,6 +288,7 @@ class SendUnit(wiring.Component):
         # waits
         waits_load, waits_room, went_on = Signal(), Signal(), Signal()
         waited = Signal(WATCHDOG_BITS)
+        wait, wait_group = Signal(TILE_WAIT_BITS), Signal(GROUP_BITS)
         m.d.comb += [
             went_on.eq(sent | self.taken.any()),
             waits_load.eq(self.ask.any() & ~self.worm & ~went_on),
@@ -294,16 +296,19 @@ class SendUnit(wiring.Component):
             stop.eq((waits_load | waits_room) & (waited >= self.watchdog)),
             self.fault.eq(Mux(stop, TileFault.WATCHDOG, TileFault.NONE)),
             self.status.busy.eq(self.busy),
+            self.status.wait.eq(wait),
+            self.status.wait_group.eq(wait_group),
+            self.status.pc.eq(pc),
             self.status.tile.eq(to_tile),
             self.status.fifo.eq(to_fifo),
         ]
         with m.If(waits_load):
-            m.d.comb += self.status.wait.eq(TileWait.LOAD)
+            m.d.comb += wait.eq(TileWait.LOAD)
             for n in reversed(range(BANKS)):
                 with m.If(self.ask.bit_select((first_bank + n)[:BANK_BITS], 1)):
-                    m.d.comb += self.status.wait_group.eq(row_group + n)
+                    m.d.comb += wait_group.eq(row_group + n)
         with m.Elif(waits_room):
-            m.d.comb += self.status.wait.eq(TileWait.CREDIT)
+            m.d.comb += wait.eq(TileWait.CREDIT)
         with m.If(went_on):
             m.d.sync += waited.eq(0)
         with m.Elif(waits_load | waits_room):

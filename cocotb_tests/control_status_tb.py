@@ -9,9 +9,12 @@ from cocotb_tests.compare import compare
 from cocotb_tests.designs import core_parameters
 from cocotb_tests.drivers import corner, start
 from cocotb_tests.pins import compare_pins, read
+from hdl.mcu.mcu import configuration_layout
 from panther.arch.core import (
     ADDRESS_BITS,
+    CONFIG_READABLE,
     CSR_BITS,
+    CSR_CONFIG,
     CSR_COUNTERS,
     CSR_COUNTERS_STRIDE,
     LANES,
@@ -43,11 +46,15 @@ async def registers_hold_what_they_should(dut, pause):
     fault: tuple[int, int, int] | None = None
     seen = set()
     counter_pins = [f"counter_value__{mcu}" for mcu in range(params.mcus)]
-    await start(dut, *INPUTS, *counter_pins)
+    configured_pins = [f"configuration__{mcu}" for mcu in range(params.mcus)]
+    layout = configuration_layout()
+    await start(dut, *INPUTS, *counter_pins, *configured_pins)
+
+    ends = (0, CSR_CONFIG - 1, CSR_CONFIG, CSR_CONFIG + len(CONFIG_READABLE))
 
     def some_id() -> int:
         edges = [number + n for number in (0, len(Csr), counters[-1], 2048) for n in (-1, 0, 1)]
-        edges += [CSR_COUNTERS + CSR_COUNTERS_STRIDE * mcu + n for mcu in range(8) for n in (0, 99)]
+        edges += [CSR_COUNTERS + CSR_COUNTERS_STRIDE * mcu + n for mcu in range(8) for n in ends]
         near = rng.choice(counters) + rng.choice((-1, 1)) * rng.choice((1, CSR_COUNTERS_STRIDE))
         choices = (rng.choice(list(Csr)), rng.choice(list(Csr)), rng.choice(counters), near)
         return rng.choice((*choices, rng.choice(edges), rng.getrandbits(CSR_BITS))) % (
@@ -59,6 +66,7 @@ async def registers_hold_what_they_should(dut, pause):
         writing = rng.random() < 0.5
         values[Csr.SEED] = corner(rng, 0, MASK)
         counts = [rng.getrandbits(32) for _ in range(params.mcus)]
+        configured = [rng.getrandbits(layout.size) for _ in range(params.mcus)]
         bad = number not in names or (
             writing
             and (
@@ -83,6 +91,8 @@ async def registers_hold_what_they_should(dut, pause):
         dut.cause.value, dut.pc.value = cause, pc
         for name, count in zip(counter_pins, counts, strict=True):
             getattr(dut, name).value = count
+        for name, bits in zip(configured_pins, configured, strict=True):
+            getattr(dut, name).value = bits
 
         await RisingEdge(dut.clk)
         where = f"cycle {cycle}, register {number} {'set to' if writing else 'not'} {value}"
@@ -97,10 +107,14 @@ async def registers_hold_what_they_should(dut, pause):
             golden |= {"fault_pc": fault[1], "fault_cycle": fault[2]}
         if number in counters:
             mcu, n = divmod(number - CSR_COUNTERS, CSR_COUNTERS_STRIDE)
-            golden["result"] = counts[mcu]
             compare("ControlStatus", f"{where}, unit", mcu, read(dut.unit))
-            select = read(getattr(dut, f"counter_select__{mcu}"))
-            compare("ControlStatus", f"{where}, counter_select {mcu}", n, select)
+            if n < CSR_CONFIG:
+                golden["result"] = counts[mcu]
+                select = read(getattr(dut, f"counter_select__{mcu}"))
+                compare("ControlStatus", f"{where}, counter_select {mcu}", n, select)
+            else:
+                field = layout[CONFIG_READABLE[n - CSR_CONFIG].name.lower()]
+                golden["result"] = configured[mcu] >> field.offset & (1 << field.width) - 1
         elif number in names:
             golden["result"] = values[Csr(number)]
         compare_pins("ControlStatus", where, dut, **golden)

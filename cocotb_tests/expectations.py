@@ -15,7 +15,7 @@ from cocotb_tests.program_trace import compact
 from golden.slicing import decode, encode
 from models.system.core import Core, Status
 from panther.arch.core import LANES, SCALARS, CoreParams, Csr, Fault, csr_names
-from panther.arch.mcu import InBank, OutBank
+from panther.arch.mcu import InBank, OutBank, counter_names
 from panther.arch.presets import CORES, core_preset
 from panther.asm import Program, assemble_file
 from panther.asm.names import READER_NAMES, bank_name, names_of
@@ -93,10 +93,11 @@ def outcome_of(core: Core) -> Outcome:
 
 def saturation_counters(params: CoreParams) -> dict[str, int]:
     """The control registers that count saturations, by name."""
+    counters = counter_names(params.mcu.slices.count)
     return {
         name: number
         for name, number in csr_names(params).items()
-        if "." in name or number == Csr.SATURATED
+        if name.partition(".")[2] in counters or number == Csr.SATURATED
     }
 
 

@@ -1,4 +1,6 @@
-"""The bench of a core: converters behind its units, its memory, a runner, a trace, a host port."""
+"""The bench of a core: converters behind its units, its memory, a runner, a console, a trace, a
+host port.
+"""
 
 from collections.abc import Collection
 
@@ -26,7 +28,8 @@ def core_bench_design(
     :func:`cocotb_tests.bench.mcu_twin.mixed_core_verilog`.
     """
     text = [core_verilog]
-    files = ["converter.v", "host_port.v", "memory.v", "runner.v", "trace.v", "results.v"]
+    files = ["converter.v", "host_port.v", "memory.v", "runner.v", "console.v"]
+    files += ["trace.v", "results.v"]
     if twins:
         files.append("mcu_twin.v")
     text += [(FOLDER / name).read_text() for name in files]
@@ -106,12 +109,17 @@ module core_unit(input clk, input rst);
   wire [7:0] h_ask; wire h_ask_v, h_ask_r;
   wire [{cells - 1}:0] h_answer; wire h_answer_v, h_answer_r;
   wire h_busy, h_rejected;
+  wire hold, held, step, waits, execute_valid, execute_ready;
+  wire [63:0] execute;
+  wire [31:0] scalar;
+  wire [3:0] execute_fault;
   wire running, start, copy, program_invert, program_valid;
   wire [12:0] start_address, program_address;
   wire [63:0] program_word;
   wire [3:0] fault /* verilator public_flat_rd */;
   wire [13:0] fault_pc /* verilator public_flat_rd */;
   wire [31:0] fault_cycle /* verilator public_flat_rd */;
+  wire [13:0] pc /* verilator public_flat_rd */;
   reg [31:0] twin_units /* verilator public_flat_rd */ = {sum(1 << n for n in set(twins))};
   // what the testbench writes feeds a register only
   reg [31:0] host_mcu /* verilator public_flat_rw */ = 0;
@@ -124,6 +132,7 @@ module core_unit(input clk, input rst);
     stopped[2] <= fault_cycle;
     stopped[3] <= {{31'b0, running}};
   end
+  wire [{params.mcus - 1}:0] mcu_busy;
   wire [1:0] m_op; wire [12:0] m_group; wire [3:0] m_mask; wire [63:0] m_data;
   wire m_take, m_plain; wire [8:0] m_readers; wire m_valid, m_ready;
   wire [63:0] m_answer; wire m_answer_valid;
@@ -135,6 +144,9 @@ module core_unit(input clk, input rst);
     .i_program__payload({{program_invert, program_word, program_address}}),
     .i_program__valid(program_valid), .i_program__ready(),
     .start(start), .start_pc(start_address), .running(running),
+    .hold(hold), .held(held), .step(step), .scalar(scalar), .execute_fault(execute_fault),
+    .i_execute__payload(execute), .i_execute__valid(execute_valid),
+    .i_execute__ready(execute_ready), .wait_matrix(waits), .pc(pc), .mcu_busy(mcu_busy),
     .fault(fault), .fault_pc(fault_pc), .fault_cycle(fault_cycle),
     .o_memory__payload({{m_readers, m_plain, m_take, m_data, m_mask, m_group, m_op}}),
     .o_memory__valid(m_valid), .o_memory__ready(m_ready),
@@ -160,11 +172,16 @@ module core_unit(input clk, input rst);
   runner #(.DEPTH({params.instructions})) runner (
     .clk(clk), .rst(rst), .copy(copy), .program_address(program_address),
     .program_word(program_word), .program_invert(program_invert), .program_valid(program_valid),
-    .start(start), .start_address(start_address), .running(running),
+    .start(start), .start_address(start_address), .running(running || held),
     .idle(&core.mcu_issue.idle && !core.load_store.busy)
   );
+  console console (
+    .clk(clk), .rst(rst), .running(running), .held(held), .waits(waits), .scalar(scalar),
+    .execute_fault(execute_fault), .execute_ready(execute_ready), .hold(hold), .step(step),
+    .execute(execute), .execute_valid(execute_valid)
+  );
   trace #(.DEPTH({TRACE_DEPTH})) trace (
-    .clk(clk), .rst(rst), .running(running), .cycle(t_cycle), .retire(t_valid), .pc(t_pc),
+    .clk(clk), .rst(rst), .running(running || held), .cycle(t_cycle), .retire(t_valid), .pc(t_pc),
     .word(t_word), .scalar(t_scalar), .scalar_index(t_scalar_index), .scalar_value(t_scalar_value),
     .vector(t_vector), .vector_address(t_vector_address), .vector_count(t_vector_count),
     .vector_words(t_vector_words), .memory(m_valid && m_ready), .memory_op(m_op),

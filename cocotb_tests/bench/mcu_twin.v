@@ -28,6 +28,7 @@ module mcu_twin #(
   input [7:0] i_cells_read__payload, input i_cells_read__valid, output i_cells_read__ready,
   output reg [CELLS-1:0] o_cells__payload, output reg o_cells__valid, input o_cells__ready,
   input [SELECT-1:0] counter_select, output [31:0] counter_value,
+  output [29:0] configuration,  // shifts of MTVM and MVM, columns, rows
   output reg busy,
   output rejected,
   output config_rejected
@@ -127,6 +128,8 @@ module mcu_twin #(
   assign i_cells_read__ready = !row_locked && (!o_cells__valid || o_cells__ready);
 
   assign counter_value = counters[counter_select];
+  assign configuration = {configured[KEY_MTVM_SHIFT][5:0], configured[KEY_MVM_SHIFT][5:0],
+    configured[KEY_COLUMNS][8:0], configured[KEY_ROWS][8:0]};
   assign rejected = config_rejected || commanded && !known || |past
     || written && in_index + in_count > in_lines
     || stored && column >= COLUMNS || fetched && wanted >= COLUMNS;

@@ -4,9 +4,12 @@ from amaranth import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.mcu.mcu import configuration_layout
 from panther.arch.core import (
     ADDRESS_BITS,
+    CONFIG_READABLE,
     CSR_BITS,
+    CSR_CONFIG,
     CSR_COUNTERS,
     CSR_COUNTERS_STRIDE,
     FAULT_BITS,
@@ -32,7 +35,7 @@ class ControlStatus(wiring.Component):
     Members
     -------
     id : In(12)
-        ``Csr``, or a counter of a matrix unit.
+        ``Csr``, or a counter or the configuration of a matrix unit.
     value : In(32)
         Value to write.
     write : In(1)
@@ -45,13 +48,15 @@ class ControlStatus(wiring.Component):
     result : Out(32)
         Its value.
     of_unit, unit : Out(1), Out(3)
-        It is a counter of a unit.
+        It is one of a unit.
     seed_write, seed : Out(1), In(32)
         The vector unit's generator.
     counter_select : Array of Out(...)
         Counter of each matrix unit wanted.
     counter_value : Array of In(32)
         Its value.
+    configuration : Array of In(configuration_layout())
+        Of each matrix unit.
     start : In(1)
         Cycles and instructions count from here; the fault is forgotten.
     running : In(1)
@@ -90,6 +95,7 @@ class ControlStatus(wiring.Component):
                 "seed": In(word),
                 "counter_select": Out(range(counters)).array(params.mcus),
                 "counter_value": In(unsigned(COUNTER_BITS)).array(params.mcus),
+                "configuration": In(configuration_layout()).array(params.mcus),
                 "start": In(1),
                 "running": In(1),
                 "retire": In(1),
@@ -113,7 +119,8 @@ class ControlStatus(wiring.Component):
         counters = len(counter_names(params.mcu.slices.count))
         stride = CSR_COUNTERS_STRIDE.bit_length() - 1
         counter = Signal(stride)
-        counts = Signal(VALUE_BITS)
+        of_unit = Signal(VALUE_BITS)
+        exists = Signal()
         m.d.comb += [
             counter.eq(self.id[:stride]),
             self.unit.eq(self.id[stride:]),
@@ -122,7 +129,11 @@ class ControlStatus(wiring.Component):
         for mcu in range(params.mcus):
             m.d.comb += self.counter_select[mcu].eq(counter)
             with m.If(self.unit == mcu):
-                m.d.comb += counts.eq(self.counter_value[mcu])
+                m.d.comb += [of_unit.eq(self.counter_value[mcu]), exists.eq(counter < counters)]
+                for key in CONFIG_READABLE:
+                    with m.If(counter == CSR_CONFIG + key):
+                        configured = self.configuration[mcu][key.name.lower()]
+                        m.d.comb += [of_unit.eq(configured), exists.eq(1)]
 
         saturated = Signal(VALUE_BITS)
         m.d.sync += saturated.eq(saturated + self.saturated)
@@ -150,8 +161,8 @@ class ControlStatus(wiring.Component):
         }
         with m.If(self.of_unit):
             m.d.comb += [
-                self.result.eq(counts),
-                self.bad.eq(self.writing | (self.unit >= params.mcus) | (counter >= counters)),
+                self.result.eq(of_unit),
+                self.bad.eq(self.writing | ~exists),
             ]
         with m.Else(), m.Switch(self.id):
             for csr, (register, refused) in registers.items():

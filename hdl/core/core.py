@@ -35,7 +35,7 @@ class RetireSignature(wiring.Signature):
     Members
     -------
     valid, pc, word : Out(1), Out(14), Out(64)
-        An instruction is done.
+        An instruction of the program is done.
     cycle : Out(32)
         Cycles since the start.
     scalar, scalar_index, scalar_value : Out(1), Out(5), Out(32)
@@ -66,7 +66,8 @@ class Core(wiring.Component):
     """One instruction at a time, in order; matrix units go on in the background.
 
     ``docs/core.md`` says what happens in which cycle. Cycle 0 is the first one it runs. A core
-    that has halted or stopped for a fault keeps its registers and may be started again.
+    that has halted or stopped for a fault keeps its registers and may be started again; so may one
+    that is held, which then forgets what it was doing.
 
     Parameters
     ----------
@@ -82,8 +83,30 @@ class Core(wiring.Component):
     start, start_pc : In(1), In(13)
         Begin at an address; while the core does not run. It begins in the next cycle, or as soon as
         every matrix unit is idle and every answer of the memory has come.
+    hold : In(1)
+        Stop before the next instruction of the program, the first one included, and go on when it
+        is low.
+    held : Out(1)
+        It is stopped there: it does not run, and counts no cycles.
+    step : In(1)
+        Do one instruction; while held.
     running : Out(1)
-        It does.
+        It carries out instructions of the program.
+    i_execute : In(stream.Signature(64))
+        Instructions to carry out while it does not run, as if they were fetched, but for control
+        flow, which is illegal. They change neither pc, loops and counts nor ``fault``. One is done
+        when it is ready for the next; a start, hold and step wait for that.
+    execute_fault : Out(4)
+        Why the last one taken did not retire.
+    scalar : Out(32)
+        What was last written to a scalar register, register 0 included.
+    pc : Out(14)
+        Address of the present instruction of the program, or of the next one when it is held or
+        has halted.
+    wait_matrix : Out(1)
+        In this cycle an instruction waits in X for matrix units.
+    mcu_busy : Out(mcus)
+        ``busy`` of each unit.
     fault, fault_pc, fault_cycle : Out(4), Out(14), Out(32)
         Why, where and in which cycle it stopped; ``Fault.NONE`` if it halted.
     o_memory, i_memory
@@ -101,6 +124,7 @@ class Core(wiring.Component):
     """
 
     i_program: stream.Interface
+    i_execute: stream.Interface
     o_memory: stream.Interface
     i_memory: stream.Interface
 
@@ -116,7 +140,16 @@ class Core(wiring.Component):
             "i_program": self.memory.signature.members["i"],
             "start": In(1),
             "start_pc": In(unsigned(ADDRESS_BITS)),
+            "hold": In(1),
+            "held": Out(1),
+            "step": In(1),
             "running": Out(1),
+            "i_execute": In(stream.Signature(unsigned(INSTRUCTION_BITS))),
+            "execute_fault": Out(unsigned(FAULT_BITS)),
+            "scalar": Out(unsigned(SCALAR_BITS)),
+            "pc": Out(unsigned(ADDRESS_BITS + 1)),
+            "wait_matrix": Out(1),
+            "mcu_busy": Out(unsigned(params.mcus)),
             "fault": Out(unsigned(FAULT_BITS)),
             "fault_pc": Out(unsigned(ADDRESS_BITS + 1)),
             "fault_cycle": Out(unsigned(VALUE_BITS)),
@@ -152,8 +185,12 @@ class Core(wiring.Component):
         # D: what the word says, kept for the cycles after
         decoded = decoder.decoded
         now = Signal(decoded_layout())
+        # active: in D, X or what follows; executing: with an instruction of the host
+        active, executing = Signal(), Signal()
+        given = Signal(INSTRUCTION_BITS)
         m.d.comb += [
-            decoder.word.eq(memory.word),
+            self.running.eq(active & ~executing),
+            decoder.word.eq(Mux(executing, given, memory.word)),
             # absent fields are 0: at most one of the two is not
             scalars.index_a.eq(decoded.sa | decoded.base),
             scalars.index_b.eq(decoded.sb),
@@ -220,45 +257,97 @@ class Core(wiring.Component):
         waited = Signal(VALUE_BITS)
         starting, starting_pc = Signal(), Signal(ADDRESS_BITS)
         stop, retire, waiting = Signal(), Signal(), Signal()
+        resume = Signal()
         m.d.comb += [stop.eq(cause != 0), load_store.stop.eq(stop)]
         with m.If(waiting):
             m.d.sync += waited.eq(waited + 1)
             with m.If(waited == control.watchdog):
                 m.d.comb += cause.eq(Fault.WATCHDOG)
 
+        # midway: the program is not over while an instruction of the host is carried out
+        midway, stepping = Signal(), Signal()
+
+        def stopped() -> None:
+            m.next = "HALTED"
+            with m.If(executing & midway):
+                m.next = "HELD"
+
         def retired() -> None:
             m.d.comb += retire.eq(1)
-            m.next = "D"
+            with m.If(executing):
+                stopped()
+            with m.Elif(self.hold):
+                m.next = "HELD"
+            with m.Else():
+                m.next = "D"
 
+        def begin() -> None:
+            m.next = "HALTED"
+            # what the host or an earlier program has set going comes to its end first
+            with m.If(issue.idle.all() & ~load_store.busy):
+                m.d.comb += [fetch.start.eq(1), control.start.eq(1)]
+                m.d.sync += [starting.eq(0), stepping.eq(0)]
+                m.next = "D"
+                with m.If(self.hold):
+                    m.next = "HELD"
+
+        def take(*, held: bool) -> None:
+            m.d.comb += self.i_execute.ready.eq(~load_store.busy)
+            with m.If(self.i_execute.valid & ~load_store.busy):
+                m.d.sync += [
+                    executing.eq(1),
+                    midway.eq(held),
+                    given.eq(self.i_execute.payload),
+                    self.execute_fault.eq(Fault.NONE),
+                ]
+                m.next = "D"
+
+        m.d.comb += self.held.eq(executing & midway)
+        # both are kept while an instruction of the host is carried out
+        with m.If(self.start & ~self.running):
+            m.d.sync += [starting.eq(1), starting_pc.eq(self.start_pc)]
+        with m.If(self.step & self.held):
+            m.d.sync += stepping.eq(1)
         with m.FSM():
             with m.State("HALTED"):
-                # what the host or an earlier program has set going comes to its end first
-                with m.If((self.start | starting) & issue.idle.all() & ~load_store.busy):
-                    m.d.comb += [fetch.start.eq(1), control.start.eq(1)]
-                    m.d.sync += starting.eq(0)
-                    m.next = "D"
-                with m.Elif(self.start):
-                    m.d.sync += [starting.eq(1), starting_pc.eq(self.start_pc)]
+                m.d.sync += executing.eq(0)
+                with m.If(self.start | starting):
+                    begin()
+                with m.Else():
+                    take(held=False)
+            with m.State("HELD"):
+                m.d.comb += self.held.eq(1)
+                m.d.sync += executing.eq(0)
+                with m.If(self.start | starting):
+                    begin()
+                with m.Elif(~self.hold | self.step | stepping):
+                    with m.If(~load_store.busy):
+                        m.d.comb += resume.eq(1)
+                        m.d.sync += stepping.eq(0)
+                        m.next = "D"
+                with m.Else():
+                    take(held=True)
             with m.State("D"):
-                m.d.comb += [self.running.eq(1), scalars.read.eq(1)]
+                m.d.comb += [active.eq(1), scalars.read.eq(1)]
                 m.d.sync += [now.eq(decoded), waited.eq(0)]
                 m.next = "X"
-                with m.If(memory.past):
+                flow = decoded.has_target | decoded.has_end | (decoded.number == NUMBER["hlt"])
+                with m.If(~executing & memory.past):
                     m.d.comb += cause.eq(Fault.PC)
-                with m.Elif(memory.wrong):
+                with m.Elif(~executing & memory.wrong):
                     m.d.comb += cause.eq(Fault.PARITY)
-                with m.Elif(~decoder.legal):
+                with m.Elif(~decoder.legal | (executing & flow)):
                     m.d.comb += cause.eq(Fault.ILLEGAL)
                 with m.If(stop):
-                    m.next = "HALTED"
+                    stopped()
             with m.State("X"):
-                m.d.comb += [self.running.eq(1), checked.eq(1), waiting.eq(waits)]
+                m.d.comb += [active.eq(1), checked.eq(1), waiting.eq(waits)]
                 # the last one assigned wins: the least number
                 for fault, condition in sorted(faults.items(), reverse=True):
                     with m.If(condition):
                         m.d.comb += cause.eq(fault)
                 with m.If(stop):
-                    m.next = "HALTED"
+                    stopped()
                 with m.Elif(waits):
                     m.next = "X"
                 with m.Elif(now.unit_vector):
@@ -272,24 +361,27 @@ class Core(wiring.Component):
                     with m.If(is_hlt):
                         m.next = "HALTED"
             with m.State("VECTOR"):
-                m.d.comb += self.running.eq(1)
+                m.d.comb += active.eq(1)
                 with m.If(vfu.o_valid & vfu.o_last):
                     retired()
             with m.State("MEMORY"):
-                m.d.comb += [self.running.eq(1), waiting.eq(load_store.waiting)]
+                m.d.comb += [active.eq(1), waiting.eq(load_store.waiting)]
                 with m.If(stop):
-                    m.next = "HALTED"
+                    stopped()
                 with m.Elif(load_store.done):
                     retired()
 
-        # the next instruction is read in the last cycle of this one
+        # the next instruction is read in the last cycle of this one; when the core was held, in the
+        # last one it was, for the host may have replaced it
+        advance = retire & ~executing
         m.d.comb += [
             fetch.start_pc.eq(Mux(starting, starting_pc, self.start_pc)),
-            fetch.advance.eq(retire),
+            fetch.advance.eq(advance),
             fetch.jump.eq(is_one_of("jmp") | (now.unit_control & now.has_sa & scalars.holds)),
             fetch.loop.eq(is_loop),
-            memory.enable.eq(retire | fetch.start),
-            memory.address.eq(fetch.address),
+            memory.enable.eq(advance | fetch.start | resume),
+            memory.address.eq(Mux(resume, fetch.pc, fetch.address)),
+            self.pc.eq(fetch.pc),
         ]
 
         # scalar registers
@@ -310,6 +402,8 @@ class Core(wiring.Component):
             scalars.index.eq(now.sd),
             scalars.value.eq(scalar_value),
         ]
+        with m.If(scalar_write):
+            m.d.sync += self.scalar.eq(scalar_value)
 
         # vectors: register file to lanes and back
         m.d.comb += [
@@ -389,11 +483,13 @@ class Core(wiring.Component):
             wiring.connect(m, unit.array, wiring.flipped(self.array[mcu]))
             m.d.comb += [
                 issue.busy[mcu].eq(unit.busy),
+                self.mcu_busy[mcu].eq(unit.busy),
                 unit.counter_select.eq(control.counter_select[mcu]),
                 control.counter_value[mcu].eq(unit.counter_value),
+                control.configuration[mcu].eq(unit.configuration),
             ]
             # a start closes the host's ports at once, so it is not overtaken by a command
-            for_host = ~self.running & ~self.start & ~starting & (self.host_mcu == mcu)
+            for_host = ~active & ~self.start & ~starting & (self.host_mcu == mcu)
             command = issue.o[mcu]
             with m.If(for_host & ~command.valid):
                 self._pass(m, self.i_command, unit.i_command)
@@ -418,20 +514,24 @@ class Core(wiring.Component):
         m.d.comb += [
             control.write.eq(retire & now.has_value & now.unit_control),
             control.running.eq(self.running),
-            control.retire.eq(retire),
+            control.retire.eq(advance),
             control.saturated.eq(vfu.saturated),
             control.seed.eq(vfu.seed),
-            control.stop.eq(stop),
+            control.stop.eq(stop & ~executing),
             control.cause.eq(cause),
             control.pc.eq(fetch.pc),
             self.fault.eq(control.fault),
             self.fault_pc.eq(control.fault_pc),
             self.fault_cycle.eq(control.fault_cycle),
+            # a cycle in which anything but the watchdog stops it is no cycle waited
+            self.wait_matrix.eq(checked & waits & ((cause == 0) | (cause == Fault.WATCHDOG))),
         ]
+        with m.If(stop & executing):
+            m.d.sync += self.execute_fault.eq(cause)
         if self.has_retire:
             port = self.retire
             m.d.comb += [
-                port.valid.eq(retire),
+                port.valid.eq(advance),
                 port.pc.eq(fetch.pc),
                 port.word.eq(memory.word),
                 port.cycle.eq(control.cycle),

@@ -31,6 +31,14 @@ from panther.arch.mcu import (
 from panther.arch.params import McuParams
 
 
+def configuration_layout() -> data.StructLayout:
+    """The configuration that can be read, in the order of ``ConfigKey``."""
+    lines, shift = unsigned(INDEX_BITS + 1), unsigned(SHIFT_BITS)
+    return data.StructLayout(
+        {"rows": lines, "columns": lines, "mvm_shift": shift, "mtvm_shift": shift}
+    )
+
+
 class Mcu(wiring.Component):
     """Runs MVM, MTVM, OPA, CRS, READ and WRITE, one command at a time, on the pins of its array.
 
@@ -70,6 +78,8 @@ class Mcu(wiring.Component):
         Cells out of the row buffer.
     counter_select, counter_value : In(range(counters)), Out(32)
         Saturation counters.
+    configuration : Out(configuration_layout())
+        Lines in use and shifts.
     busy : Out(1)
         An operation is going on.
     rejected : Out(1)
@@ -110,6 +120,7 @@ class Mcu(wiring.Component):
                 "o_cells": self.row_buffer.signature.members["o_read"],
                 "counter_select": In(range(len(counter_names(params.slices.count)))),
                 "counter_value": Out(unsigned(COUNTER_BITS)),
+                "configuration": Out(configuration_layout()),
                 "busy": Out(1),
                 "rejected": Out(1),
                 "config_rejected": Out(1),
@@ -147,7 +158,13 @@ class Mcu(wiring.Component):
         idle = Signal()
         bad_config, bad_command = Signal(), Signal()
         value = self.i_config.p.value
-        m.d.comb += self.i_config.ready.eq(idle)
+        m.d.comb += [
+            self.i_config.ready.eq(idle),
+            self.configuration.rows.eq(rows),
+            self.configuration.columns.eq(columns),
+            self.configuration.mvm_shift.eq(mvm_shift),
+            self.configuration.mtvm_shift.eq(mtvm_shift),
+        ]
         with m.If(self.i_config.valid & idle):
             with m.Switch(self.i_config.p.key):
                 for key, register, low, high in (

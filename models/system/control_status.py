@@ -8,7 +8,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.system import mcu
-from panther.arch.core import CSR_COUNTERS, CSR_COUNTERS_STRIDE, WATCHDOG_DEFAULT, Csr
+from panther.arch.core import (
+    CSR_CONFIG,
+    CSR_COUNTERS,
+    CSR_COUNTERS_STRIDE,
+    WATCHDOG_DEFAULT,
+    Csr,
+)
 
 
 class Register(IntEnum):
@@ -45,7 +51,10 @@ def read(unit, vector_unit, mcus, key, now):  # type: ignore[no-untyped-def]
     """A register that exists, unsigned, in cycle ``now``."""
     if key >= CSR_COUNTERS:
         m, n = divmod(key - CSR_COUNTERS, CSR_COUNTERS_STRIDE)
-        value = np.int64(mcu.counter(mcus, m, n))
+        if n >= CSR_CONFIG:
+            value = mcus.config[m, n - CSR_CONFIG]
+        else:
+            value = np.int64(mcu.counter(mcus, m, n))
     elif key == Csr.ROUNDING:
         value = vector_unit.rounding[0]
     elif key == Csr.SEED:

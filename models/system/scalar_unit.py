@@ -16,11 +16,13 @@ class ScalarUnit(NamedTuple):
 
     values: NDArray[np.int64]
     """As signed numbers of 32 bits."""
+    last: NDArray[np.int64]
+    """One number like these: what was written last, be it to register 0."""
 
 
 def make_scalar_unit() -> ScalarUnit:
     """All registers 0."""
-    return ScalarUnit(np.zeros(SCALARS, np.int64))
+    return ScalarUnit(np.zeros(SCALARS, np.int64), np.zeros(1, np.int64))
 
 
 @njit(cache=True)
@@ -32,8 +34,9 @@ def wrapped(value):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def write(unit, register, value, trace, now):  # type: ignore[no-untyped-def]
     """Write the low 32 bits in cycle ``now``."""
+    unit.last[0] = wrapped(value)
     if register:
-        unit.values[register] = wrapped(value)
+        unit.values[register] = unit.last[0]
         record(trace, Event.SCALAR, now, register, value & 0xFFFFFFFF)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from panther.arch.mcu import LANES as LANES
-from panther.arch.mcu import InBank, OutBank, counter_names
+from panther.arch.mcu import ConfigKey, InBank, OutBank, counter_names
 from panther.arch.params import McuParams, check_range, check_type
 
 LOOP_DEPTH = 4
@@ -141,6 +141,11 @@ class Csr(IntEnum):
 CSR_BITS = 12
 CSR_COUNTERS = 1024
 CSR_COUNTERS_STRIDE = 128
+CSR_CONFIG = 96
+"""Of a matrix unit's registers the first one that holds its configuration: behind all counters that
+a unit of 32 slices has."""
+CONFIG_READABLE = (ConfigKey.ROWS, ConfigKey.COLUMNS, ConfigKey.MVM_SHIFT, ConfigKey.MTVM_SHIFT)
+"""What can be read of it."""
 WATCHDOG_DEFAULT = 1 << 20
 SEED_DEFAULT = 1
 READ_ONLY_CSRS = (Csr.CYCLE, Csr.RETIRED)
@@ -154,11 +159,14 @@ CSR_VALUES = {
 
 
 def csr_names(params: CoreParams) -> dict[str, int]:
-    """Every control and status register by name: ``cycle``, ``m0.adc_clip_3``."""
+    """Every control and status register by name: ``cycle``, ``m0.adc_clip_3``, ``m0.rows``."""
     names = {csr.name.lower(): int(csr) for csr in Csr}
     for mcu in range(params.mcus):
+        first = CSR_COUNTERS + CSR_COUNTERS_STRIDE * mcu
         for n, name in enumerate(counter_names(params.mcu.slices.count)):
-            names[f"m{mcu}.{name}"] = CSR_COUNTERS + CSR_COUNTERS_STRIDE * mcu + n
+            names[f"m{mcu}.{name}"] = first + n
+        for key in CONFIG_READABLE:
+            names[f"m{mcu}.{key.name.lower()}"] = first + CSR_CONFIG + key
     return names
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from panther.arch.core import (
     ADDRESS_BITS,
+    CONFIG_READABLE,
+    CSR_CONFIG,
     CSR_COUNTERS,
     CSR_COUNTERS_STRIDE,
     CSR_VALUES,
@@ -178,6 +180,10 @@ _UNIT_NOTES = {
 _COUNTERS = """\
 Saturation counter n of matrix unit N, in this order, those ending in a number once for each \
 slice; `mcfg` key `clear_counters` clears them."""
+
+_CONFIGURED = """\
+What `mcfg` has set of matrix unit N, in this order; after a reset as the table of its keys says. \
+Like a counter it is read when the unit is idle."""
 
 _SETTINGS = ("number", "name", "legal", "after a reset", "meaning")
 
@@ -396,6 +402,11 @@ def _control_registers() -> str:
     rows.append([
         f"{CSR_COUNTERS} + {CSR_COUNTERS_STRIDE} N + n", shown, "read-only", "0",
         _COUNTERS,
+    ])  # fmt: skip
+    rows.append([
+        f"{CSR_COUNTERS + CSR_CONFIG} + {CSR_COUNTERS_STRIDE} N + n",
+        ", ".join(_code(f"mN.{key.name.lower()}") for key in CONFIG_READABLE), "read-only", "",
+        _CONFIGURED,
     ])  # fmt: skip
     return f"{_doc(Csr)}\n\n{_table(_SETTINGS, rows)}"
 

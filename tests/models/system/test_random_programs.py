@@ -10,6 +10,7 @@ from models.analog.array import IdealArray
 from models.system.core import Core, Status
 from models.system.trace import Event
 from panther.arch.core import (
+    CSR_CONFIG,
     CSR_COUNTERS,
     CSR_COUNTERS_STRIDE,
     GENERAL_BASE,
@@ -303,9 +304,11 @@ class Plain:
     def do_csrr(self):
         key = self.f["id"]
         self.check(Fault.CSR, key not in csr_names(PARAMS).values(), self.x)
-        if key >= CSR_COUNTERS:
-            self.wait(self.units[(key - CSR_COUNTERS) // CSR_COUNTERS_STRIDE].idle)
         own = {Csr.CYCLE: self.x, Csr.RETIRED: self.retired}
+        if key >= CSR_COUNTERS:
+            unit, n = divmod(key - CSR_COUNTERS, CSR_COUNTERS_STRIDE)
+            self.wait(self.units[unit].idle)
+            own[key] = self.units[unit].config.get(n - CSR_CONFIG, 0)
         self.set_scalar(self.f["sd"], (self.csrs | own).get(key, 0), self.x)
 
     def do_sset(self):

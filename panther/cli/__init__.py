@@ -19,6 +19,7 @@ from panther.cli.regress import regress
 from panther.cli.replay import replay
 from panther.cli.run import run
 from panther.cli.synth import synth
+from panther.cli.tool import tool
 from panther.cli.verilog import verilog
 from panther.tools import SimulationError, ToolError
 
@@ -28,9 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (asm, demo, disasm, doctor, presets, regress, replay, run, synth, verilog)
+COMMANDS = (asm, demo, disasm, doctor, presets, regress, replay, run, synth, tool, verilog)
 for command in COMMANDS:
-    app.command()(command)
+    # what follows the name of a program belongs to that
+    app.command(context_settings={"allow_interspersed_args": command is not tool})(command)
 
 
 @app.callback()

@@ -1,6 +1,7 @@
 """A core at transaction level: the same bits in the same cycles as ``hdl/core``."""
 
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ from panther.arch.core import (
     Fault,
     csr_names,
 )
-from panther.arch.isa import Function
+from panther.arch.isa import INSTRUCTION_BITS, Function
 from panther.arch.mcu import OutBank
 from panther.arch.params import check_range
 
@@ -358,18 +359,76 @@ class Core:
                 self.status = Status.HALTED
             elif outcome == Outcome.FAULTED:
                 self.status = Status.FAULTED
-            elif outcome == Outcome.OPERATED:
-                # the instruction has retired in the cycle in which it set off
-                now = self.cycle - 1
-                mcu_issue.issue_outside(
-                    machine.issue, machine.mcus, self.arrays, machine.trace, now
-                )
-            elif outcome == Outcome.TRACE_FULL:
-                machine = machine._replace(trace=larger(machine.trace, TRACE_ROOM))
-                self.machine = machine
+            elif outcome in (Outcome.OPERATED, Outcome.TRACE_FULL):
+                self.attend()
+                machine = self.machine
             elif self.cycle >= until_cycle or self.retired >= until_retired:
                 break
         return self.status
+
+    def attend(self) -> None:
+        """See to what compiled code cannot do: start operations, make room for events."""
+        machine = self.machine
+        # the instruction has retired in the cycle in which it set off
+        now = self.cycle - 1
+        mcu_issue.issue_outside(machine.issue, machine.mcus, self.arrays, machine.trace, now)
+        trace = machine.trace
+        if trace.rows.shape[0] and trace.rows.shape[0] - trace.used[0] < TRACE_ROOM:
+            self.machine = machine._replace(trace=larger(trace, TRACE_ROOM))
+
+    def execute(self, word: int) -> int:
+        """Carry out an instruction that is not in the program, between two that are.
+
+        The core has stopped, or :meth:`run` has come to a limit, which is what a core that is held
+        is. Its clock stands still: pc, loops, cycle, retired, fault and trace stay as they are, and
+        units are as busy as they were when it stopped. A transfer has the memory to itself.
+
+        Parameters
+        ----------
+        word
+            Any instruction but control flow, which is illegal here.
+
+        Returns
+        -------
+        int
+            What was last written to a scalar register, signed, register 0 included.
+
+        Raises
+        ------
+        ValueError
+            If the instruction does not retire, with the fault.
+        """
+        check_range("Word", word, 0, (1 << INSTRUCTION_BITS) - 1)
+        machine, params = self.machine, self.params
+        code = instruction_memory.load(replace(params, instructions=2), np.array([word], np.uint64))
+        if code.rows[0, Column.DO] in (Do.HALT, Do.JUMP, Do.BRANCH, Do.LOOP):
+            code.rows[0, Column.FAULT] = Fault.ILLEGAL
+        # a program of this one instruction, on the same registers
+        status = ControlStatus(machine.status.values.copy())
+        # what csr `cycle` reads: a core that stopped has counted its last cycle, too
+        stopped = self.status is Status.FAULTED or (self.status is Status.HALTED and self.cycle > 0)
+        status.values[Register.CYCLE] += stopped - 1
+        reader = int(machine.port.settings[0])
+        only = machine._replace(
+            code=code,
+            fetch=fetching.make_fetch(),
+            port=load_store.make_load_store(params, self.memory, reader),
+            trace=make_trace(0),
+            status=status,
+            spent=np.zeros(len(Spent), np.int64),
+        )
+        targets = np.full(params.mcus, _FOREVER)
+        outcome = run_machine(only, _FOREVER, self.retired + 1, targets)
+        if outcome == Outcome.FAULTED:
+            fault = Fault(int(status.values[Register.FAULT]))
+            raise ValueError(
+                f"Instruction must be one that retires, not {word:#018x}: {fault.name}"
+            )
+        if outcome == Outcome.OPERATED:
+            now = int(status.values[Register.CYCLE]) - 1
+            mcu_issue.issue_outside(only.issue, only.mcus, self.arrays, only.trace, now)
+        machine.status.values[Register.WATCHDOG] = status.values[Register.WATCHDOG]
+        return self.scalar
 
     # ---- what can be seen
 
@@ -397,6 +456,11 @@ class Core:
     def scalars(self) -> NDArray[np.int64]:
         """The scalar registers, signed."""
         return self.machine.scalars.values.copy()
+
+    @property
+    def scalar(self) -> int:
+        """What was last written to a scalar register, signed, register 0 included."""
+        return int(self.machine.scalars.last[0])
 
     @property
     def registers(self) -> NDArray[np.int16]:

@@ -18,7 +18,7 @@ class Transfer(IntEnum):
     """The instruction that is going on, and the request it offers."""
 
     ACTIVE = 0
-    """Whether a request is offered."""
+    """Whether a request is offered, or was when the watchdog stopped the core."""
     SINCE = 1
     """Cycle from which on it is."""
     PATIENCE = 2
@@ -173,7 +173,6 @@ def carry_out(unit, registers, trace):  # type: ignore[no-untyped-def]
             transfer[Transfer.READERS], transfer[Transfer.DATA], unit.settings[0], since,
         )  # fmt: skip
         if now == NEVER:
-            transfer[Transfer.ACTIVE] = 0
             return ~(since + transfer[Transfer.PATIENCE])
         taken(unit, registers, unit.memory.groups[group], trace, now)
     done = transfer[Transfer.DONE]

@@ -1,0 +1,495 @@
+"""A node at transaction level: the same bits in the same cycles as ``hdl/node``.
+
+Cores run ahead alone until they ask their tile's memory for something. What tiles share is carried
+out cycle by cycle, in those cycles in which something happens: a tile says when it is due again.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numba.typed import List
+from numpy.typing import ArrayLike, NDArray
+
+from models.analog.array import Array, IdealArray
+from models.system import (
+    instruction_memory,
+    load_store,
+    network_port,
+    receive_unit,
+    router,
+    send_unit,
+    sequencer,
+    shared_memory,
+)
+from models.system.control_status import Register
+from models.system.core import Core, Outcome, Spent, Status, run_machine, stop_machine
+from models.system.load_store import Transfer
+from models.system.memory import Memory
+from models.system.network_port import NOTHING, ROW, NetworkPort
+from models.system.receive_unit import ReceiveUnit, Receiving
+from models.system.router import Flit, Mesh
+from models.system.send_unit import Sending, SendUnit
+from models.system.sequencer import Sequencer, Sequencing
+from models.system.shared_memory import Count, SharedMemory
+from panther.arch import node as arch
+from panther.arch.core import ADDRESS_BITS, Fault, MemoryOp
+from panther.arch.node import NodeParams
+from panther.arch.params import check_range
+from panther.arch.tile import BANKS, SEQUENCER, FlitKind, TileFault, TileWait, counter_names
+
+
+class Phase(IntEnum):
+    """What a core is doing, as its tile sees it."""
+
+    STOPPED = 0
+    GOES_ON = 1
+    """It can go on without its tile."""
+    WILL_ASK = 2
+    """It asks the memory from a cycle to come on."""
+    ASKS = 3
+
+
+class Units(NamedTuple):
+    """Everything of a node but its cores, and what of them is going on."""
+
+    memory: SharedMemory
+    sender: SendUnit
+    receiver: ReceiveUnit
+    port: NetworkPort
+    sequencer: Sequencer
+    mesh: Mesh
+    clock: NDArray[np.int64]
+    """One number: the cycle that comes next."""
+    due: NDArray[np.int64]
+    """Cycle in which each tile has something to do."""
+    stepped: NDArray[np.int64]
+    """The last one in which it had."""
+    active: NDArray[np.int64]
+    """Cycles in which each tile needed its clock, and the end of those counted."""
+    phase: NDArray[np.int64]
+    """Of each core, by :class:`Phase`."""
+    origin: NDArray[np.int64]
+    """The cycle that is each core's cycle 0."""
+    attention: NDArray[np.int64]
+    """One number: the core Python has to see to, or -1."""
+    targets: NDArray[np.int64]
+    """What no matrix unit comes to."""
+
+
+_FOREVER = (1 << 62) - 1
+_SLICE = 1 << 22
+"""Cycles after which the compiled loop lets Python see to an interrupt."""
+
+
+@njit(cache=True)
+def _go_on(units, machine, core, until):  # type: ignore[no-untyped-def]
+    """Let a core run to its next request, and note when that is."""
+    cores = units.phase.shape[0] // units.due.shape[0]
+    outcome = run_machine(machine, until - units.origin[core], _FOREVER, units.targets)
+    if outcome == Outcome.ASKS:
+        units.phase[core] = Phase.WILL_ASK
+        since = units.origin[core] + machine.port.transfer[Transfer.SINCE]
+        units.due[core // cores] = min(units.due[core // cores], since)
+    elif outcome == Outcome.HALTED or outcome == Outcome.FAULTED:
+        _stopped(units, machine, core)
+    elif outcome != Outcome.LIMIT:
+        units.attention[0] = core
+
+
+@njit(cache=True)
+def _stopped(units, machine, core):  # type: ignore[no-untyped-def]
+    units.phase[core] = Phase.STOPPED
+    cores = units.phase.shape[0] // units.due.shape[0]
+    end = units.origin[core] + machine.status.values[Register.CYCLE] + 1
+    _needs_clock(units, core // cores, units.origin[core], end)
+
+
+@njit(cache=True)
+def _needs_clock(units, tile, first, end):  # type: ignore[no-untyped-def]
+    """Count the cycles from ``first`` up to ``end``, those before apart."""
+    active = units.active[tile]
+    if end > active[1]:
+        active[0] += end - max(first, active[1])
+        active[1] = end
+
+
+@njit(cache=True)
+def _advance(units, machines, until):  # type: ignore[no-untyped-def]
+    """Go on up to cycle ``until``, or until nothing will ever happen, or a core needs attention."""
+    tiles = units.due.shape[0]
+    flit = np.zeros(router.FLIT_NUMBERS, np.int64)
+    nothing = flit[:0]
+    units.attention[0] = -1
+    for core in range(units.phase.shape[0]):
+        if units.phase[core] == Phase.GOES_ON:
+            _go_on(units, machines[core], core, until)
+    while units.attention[0] < 0:
+        now = units.clock[0]
+        following = now + 1 if units.mesh.flits[0] else np.int64(_FOREVER)
+        for tile in range(tiles):
+            following = min(following, max(now, units.due[tile]))
+        if following >= until:
+            for phase in units.phase:
+                if phase == Phase.GOES_ON:
+                    following = until
+            if following < _FOREVER:
+                units.clock[0] = until
+            return
+        now = following
+        units.clock[0] = now + 1
+        router.move(units.mesh)
+        for tile in range(tiles):
+            if units.due[tile] <= now or units.mesh.out_valid[tile]:
+                _step(units, machines, tile, flit, nothing, now, until)
+
+
+@njit(cache=True)
+def _step(units, machines, tile, flit, nothing, now, until):  # type: ignore[no-untyped-def]
+    """One cycle of a tile."""
+    memory, sender, receiver, mesh = units.memory, units.sender, units.receiver, units.mesh
+    sends = sender.state[tile, Sending.BUSY] != 0
+    receives = receiver.state[tile, Receiving.BUSY] != 0
+    watchdog = units.sequencer.state[tile, Sequencing.WATCHDOG]
+    _count_waits(units, tile, now - units.stepped[tile] - 1)
+    if sends or receives or mesh.out_valid[tile] or units.sequencer.state[tile, Sequencing.RUNNING]:
+        _needs_clock(units, tile, now, now + 1)
+    units.stepped[tile] = now
+    units.due[tile] = _FOREVER
+
+    choice = network_port.choose(units.port, sender, receiver, tile, mesh.room[tile], now)
+    row = nothing
+    if choice != NOTHING:
+        network_port.put(units.port, sender, receiver, tile, choice, now, flit)
+        router.inject(mesh, tile, flit)
+        if choice == ROW:
+            row = flit
+    cores = units.phase.shape[0] // units.due.shape[0]
+    for core in range(cores):
+        _ask(units, machines, tile, core, cores, now)
+    changed = shared_memory.serve(memory, tile)
+    sent, send_fault = send_unit.step(sender, memory, tile, cores, watchdog, row, now)
+    came = mesh.out[tile]
+    row = nothing
+    if mesh.out_valid[tile]:
+        if came[Flit.KIND] == FlitKind.CREDIT:
+            send_unit.credit(sender, tile, came[Flit.SOURCE], came[Flit.FIFO], came[Flit.DATA])
+        else:
+            row = came
+    stored, receive_fault = receive_unit.step(
+        receiver, memory, tile, cores + 1, watchdog, row, choice if choice >= 0 else -1
+    )
+    sequenced = sequencer.step(
+        units.sequencer, sender, receiver, tile, sends, receives, send_fault, receive_fault, now
+    )
+    for core in range(cores):
+        _answer(units, machines, tile, core, cores, now, until)
+    changed |= sent | stored | sequenced | (choice != NOTHING) | (mesh.out_valid[tile] != 0)
+    if changed or not mesh.room[tile]:
+        units.due[tile] = now + 1
+    else:
+        due = send_unit.due(sender, tile, watchdog, now)
+        due = min(due, receive_unit.due(receiver, tile, watchdog, now))
+        due = min(due, sequencer.due(units.sequencer, tile, now))
+        units.due[tile] = min(due, units.due[tile])
+
+
+@njit(cache=True)
+def _count_waits(units, tile, cycles):  # type: ignore[no-untyped-def]
+    """What waited in the last cycle of a tile has waited in those that were left out."""
+    if cycles > 0:
+        state = units.sender.state[tile]
+        if state[Sending.BUSY] and state[Sending.WAIT] != TileWait.NOTHING:
+            state[Sending.WAITED] += cycles
+        state = units.receiver.state[tile]
+        if state[Receiving.BUSY] and state[Receiving.WAIT] != TileWait.NOTHING:
+            state[Receiving.WAITED] += cycles
+        state = units.sequencer.state[tile]
+        if state[Sequencing.RUNNING] and state[Sequencing.WAIT] != TileWait.NOTHING:
+            state[Sequencing.WAITED] += cycles
+
+
+@njit(cache=True)
+def _ask(units, machines, tile, core, cores, now):  # type: ignore[no-untyped-def]
+    """Ask the memory for a core, from the cycle on in which it does."""
+    n = tile * cores + core
+    if units.phase[n] != Phase.WILL_ASK:
+        return
+    transfer = machines[n].port.transfer
+    since = units.origin[n] + transfer[Transfer.SINCE]
+    if since > now:
+        units.due[tile] = min(units.due[tile], since)
+        return
+    units.phase[n] = Phase.ASKS
+    shared_memory.ask(
+        units.memory, tile, core, transfer[Transfer.OP], transfer[Transfer.GROUP],
+        transfer[Transfer.MASK], transfer[Transfer.FLAG], transfer[Transfer.READERS],
+        transfer[Transfer.DATA],
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _answer(units, machines, tile, core, cores, now, until):  # type: ignore[no-untyped-def]
+    """Tell a core that asks what the memory did."""
+    n = tile * cores + core
+    if units.phase[n] != Phase.ASKS:
+        return
+    machine = machines[n]
+    transfer = machine.port.transfer
+    bank = transfer[Transfer.GROUP] % BANKS
+    at = now - units.origin[n]
+    last = transfer[Transfer.SINCE] + transfer[Transfer.PATIENCE]
+    if units.memory.taken[tile, bank] == core:
+        machine.spent[Spent.WAIT_MEMORY] += at - transfer[Transfer.SINCE]
+        data = units.memory.answers[tile, bank]
+        load_store.taken(machine.port, machine.registers, data, machine.trace, at)
+        if transfer[Transfer.ACTIVE]:
+            units.phase[n] = Phase.WILL_ASK
+        else:
+            units.phase[n] = Phase.GOES_ON
+            _go_on(units, machine, n, until)
+    elif at >= last:
+        machine.spent[Spent.WAIT_MEMORY] += at - transfer[Transfer.SINCE] + 1
+        shared_memory.withdraw(units.memory, tile, core)
+        stop_machine(machine, Fault.WATCHDOG, at)
+        _stopped(units, machine, n)
+    else:
+        units.due[tile] = min(units.due[tile], units.origin[n] + last)
+
+
+class UnitStatus(NamedTuple):
+    """What a core or a sequencer does."""
+
+    running: bool
+    fault: Fault | TileFault
+    pc: int
+    """Of the fault, or of the instruction in hand or the next one."""
+    cycle: int
+    """Of the fault, or up to which it has run."""
+    wait: TileWait
+    """What it waits for, or waited for when the watchdog stopped it."""
+    group: int
+    """Of the memory, that it waits for."""
+
+
+class Node:
+    """Tiles, cores and network.
+
+    Registers and words of the memories are 0 to begin with, and all of the memories is free.
+
+    Parameters
+    ----------
+    params
+        The node.
+    arrays
+        The analog arrays: of core c of tile t those from ``(t * cores + c) * mcus`` on; ideal ones
+        if left out.
+    trace
+        Whether events of the cores are recorded.
+    """
+
+    def __init__(
+        self, params: NodeParams, arrays: Sequence[Array] | None = None, *, trace: bool = False
+    ) -> None:
+        tile = params.tile
+        mcus = tile.core.mcus
+        count = params.tiles * tile.cores
+        if arrays is None:
+            arrays = [IdealArray(tile.core.mcu) for _ in range(count * mcus)]
+        if len(arrays) != count * mcus:
+            raise ValueError(f"Arrays must be {count * mcus}, one for each MCU, not {len(arrays)}")
+        self.params = params
+        empty = instruction_memory.load_tile_program(params, np.zeros(0, np.uint64))
+        memory = shared_memory.make_shared_memory(tile, params.tiles)
+        self.units = Units(
+            memory=memory,
+            sender=send_unit.make_send_unit(params),
+            receiver=receive_unit.make_receive_unit(params),
+            port=network_port.make_network_port(params),
+            sequencer=sequencer.make_sequencer(params, empty.rows),
+            mesh=router.make_mesh(params),
+            clock=np.zeros(1, np.int64),
+            due=np.full(params.tiles, _FOREVER, np.int64),
+            stepped=np.full(params.tiles, -1, np.int64),
+            active=np.zeros((params.tiles, 2), np.int64),
+            phase=np.zeros(count, np.int64),
+            origin=np.zeros(count, np.int64),
+            attention=np.zeros(1, np.int64),
+            targets=np.full(mcus, _FOREVER, np.int64),
+        )
+        self.cores = tuple(
+            Core(
+                tile.core, arrays[n * mcus : (n + 1) * mcus], number=n % tile.cores,
+                memory=shared_memory.memory_of(memory, n // tile.cores), trace=trace,
+            )
+            for n in range(count)
+        )  # fmt: skip
+        """Core c of tile t is number ``t * cores + c``."""
+
+    # ---- what a host does
+
+    def core(self, tile: int, core: int) -> Core:
+        """A core, to load, look at and change, but not to run."""
+        self._check(tile)
+        check_range("Core", core, 0, self.params.tile.cores - 1)
+        return self.cores[tile * self.params.tile.cores + core]
+
+    def memory(self, tile: int) -> Memory:
+        """What a tile's memory holds, to read and write."""
+        self._check(tile)
+        return shared_memory.memory_of(self.units.memory, tile)
+
+    def load(self, tile: int, unit: int, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
+        """Load a program from address 0 on into a core, or ``SEQUENCER``."""
+        if unit != SEQUENCER:
+            self.core(tile, unit).load(words, bad_parity)
+            return
+        self._check(tile)
+        program = np.asarray(words, np.uint64)
+        code = instruction_memory.load_tile_program(self.params, program, bad_parity)
+        self.units.sequencer.rows[tile] = code.rows
+
+    def start(self, units: Mapping[tuple[int, int], int]) -> None:
+        """Begin with ``units``, each a tile and a core or ``SEQUENCER``, at their addresses.
+
+        They begin in the next cycle, or as soon as what they left going on has come to its end.
+        What runs is not started.
+        """
+        now = int(self.units.clock[0])
+        for (tile, unit), pc in units.items():
+            check_range("Address", pc, 0, (1 << ADDRESS_BITS) - 1)
+            if self.status(tile, unit).running:
+                continue
+            self.units.due[tile] = min(self.units.due[tile], now)
+            if unit == SEQUENCER:
+                sequencer.start(
+                    self.units.sequencer, self.units.sender, self.units.receiver, tile, pc, now
+                )
+                continue
+            core = self.core(tile, unit)
+            n = tile * self.params.tile.cores + unit
+            free = int(self.units.origin[n] + core.machine.mcus.free.max())
+            core.start(pc)
+            self.units.origin[n] = max(now, free + 1) if free >= now else now
+            self.units.phase[n] = Phase.GOES_ON
+
+    def run(self, *, limit_cycles: int | None = None) -> bool:
+        """Go on until nothing happens any more, or so many cycles are over; whether all is quiet.
+
+        Whoever waits without end is stopped by its watchdog, so all becomes quiet if the programs
+        come to their ends.
+        """
+        clock = self.units.clock
+        end = _FOREVER - 1 if limit_cycles is None else int(clock[0]) + limit_cycles
+        machines = self._machines()
+        while True:
+            until = min(end, int(clock[0]) + _SLICE)
+            _advance(self.units, machines, until)
+            attention = int(self.units.attention[0])
+            if attention >= 0:
+                core = self.cores[attention]
+                core.attend()
+                machines[attention] = core.machine
+            elif clock[0] >= end or clock[0] < until:
+                break
+        self._note_ends()
+        if self.quiet:  # cores have run ahead
+            ends = [core.cycle + 1 for core in self.cores] + self.units.origin
+            clock[0] = max(clock[0], *ends.tolist())
+        return self.quiet
+
+    def _machines(self) -> Any:
+        machines = List()
+        for core in self.cores:
+            machines.append(core.machine)
+        return machines
+
+    def _note_ends(self) -> None:
+        for core, phase in zip(self.cores, self.units.phase, strict=True):
+            if phase == Phase.STOPPED and core.status is Status.RUNNING:
+                core.status = Status.HALTED if core.fault is Fault.NONE else Status.FAULTED
+
+    # ---- what can be seen
+
+    @property
+    def clock(self) -> int:
+        """The cycle that comes next."""
+        return int(self.units.clock[0])
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing will happen any more."""
+        units = self.units
+        return bool(
+            not units.phase.any()
+            and not units.mesh.flits[0]
+            and not units.sequencer.state[:, [Sequencing.RUNNING, Sequencing.STARTING]].any()
+            and not units.sender.state[:, Sending.BUSY].any()
+            and not units.receiver.state[:, Receiving.BUSY].any()
+            and not units.receiver.owed.any()
+        )
+
+    def status(self, tile: int, unit: int) -> UnitStatus:
+        """What a core, or ``SEQUENCER``, does."""
+        if unit == SEQUENCER:
+            return self._sequencer_status(tile)
+        core = self.core(tile, unit)
+        n = tile * self.params.tile.cores + unit
+        transfer = core.machine.port.transfer
+        wait = TileWait.NOTHING
+        asks = self.units.phase[n] == Phase.ASKS
+        if asks or (core.fault is Fault.WATCHDOG and transfer[Transfer.ACTIVE]):
+            store = transfer[Transfer.OP] == MemoryOp.STORE
+            wait = TileWait.STORE if store else TileWait.LOAD
+        elif core.fault is Fault.WATCHDOG:
+            wait = TileWait.MATRIX
+        running = self.units.phase[n] != Phase.STOPPED
+        group = int(transfer[Transfer.GROUP]) if wait in (TileWait.LOAD, TileWait.STORE) else 0
+        return UnitStatus(running, core.fault, core.pc, core.cycle, wait, group)
+
+    def _sequencer_status(self, tile: int) -> UnitStatus:
+        self._check(tile)
+        state = self.units.sequencer.state[tile]
+        fault = TileFault(int(state[Sequencing.FAULT]))
+        pc, cycle = (
+            int(self.units.sequencer.pc[tile, 0]),
+            self.clock - int(state[Sequencing.ORIGIN]),
+        )
+        if fault is not TileFault.NONE:
+            pc, cycle = int(state[Sequencing.FAULT_PC]), int(state[Sequencing.FAULT_CYCLE])
+        running = bool(state[Sequencing.RUNNING] or state[Sequencing.STARTING])
+        return UnitStatus(running, fault, pc, cycle, TileWait(int(state[Sequencing.WAIT])), 0)
+
+    def scalars(self, tile: int) -> NDArray[np.int64]:
+        """The scalar registers of a tile's sequencer, to read and write."""
+        self._check(tile)
+        scalars: NDArray[np.int64] = self.units.sequencer.scalars[tile]
+        return scalars
+
+    def counters(self, tile: int) -> dict[str, int]:
+        """Performance counters of a tile that is quiet."""
+        self._check(tile)
+        units = self.units
+        memory = units.memory.counters[tile]
+        cores = self.params.tile.cores
+        values = [
+            units.active[tile, 0],
+            memory[Count.ACCESSES], memory[Count.CONFLICTS], memory[Count.MISSES],
+            units.sender.sent[tile], units.receiver.received[tile], units.port.credits[tile],
+        ]  # fmt: skip
+        for core in self.cores[tile * cores : (tile + 1) * cores]:
+            values += core.machine.spent.tolist()
+            values += core.machine.mcus.busy.tolist()
+        names = counter_names(self.params.tile)
+        return {name: int(n) & 0xFFFFFFFF for name, n in zip(names, values, strict=True)}
+
+    def router_counters(self, tile: int) -> dict[str, int]:
+        """Performance counters of a tile's router."""
+        self._check(tile)
+        values = self.units.mesh.counters[tile].tolist()
+        return dict(zip(arch.counter_names(), values, strict=True))
+
+    def _check(self, tile: int) -> None:
+        check_range("Tile", tile, 0, self.params.tiles - 1)

@@ -77,7 +77,7 @@ class Bench:
         self.answers: deque[dict[int, int]] = deque(
             [{}] * self.tile.core.memory_cycles, self.tile.core.memory_cycles
         )
-        self.queues = [self.random_queue() for _ in range(2)]
+        self.queue = self.random_queue()
         self.under_way: dict[tuple[int, int], int] = {}
         self.message: Message | None = None
         self.worm = 0
@@ -99,8 +99,8 @@ class Bench:
         groups = (words + LANES - 1) // LANES
         last = size // LANES - groups
         first = rng.choice((0, last, rng.randint(0, last), min(last, rng.randint(0, 3))))
-        # most go to one of two queues, so that these are full now and then
-        queue = rng.choice(self.queues) if rng.random() < 0.8 else self.random_queue()
+        # most go to one queue, so that it is full now and then
+        queue = self.queue if rng.random() < 0.9 else self.random_queue()
         message = Message(
             tile=queue[0],
             fifo=queue[1],
@@ -157,7 +157,7 @@ class Bench:
         credit = None
         if self.under_way and rng.random() < self.habits.credit:
             credit = rng.choice(list(self.under_way))
-            credited = rng.choice((1, self.under_way[credit], self.under_way[credit]))
+            credited = rng.choice((1, 1, 1, self.under_way[credit]))
         dut.credit.value = credit is not None
         dut.credit_tile.value = rng.getrandbits(8) if credit is None else credit[0]
         dut.credit_fifo.value = rng.getrandbits(4) if credit is None else credit[1]
@@ -269,9 +269,9 @@ async def bench_of(dut, habits: Habits) -> Bench:
 @cocotb.parametrize(
     habits=[
         Habits(),
-        Habits(taken=0.7, room=0.8, credit=0.1, issue=0.3, longest=1023),
+        Habits(taken=0.7, room=0.8, credit=0.05, issue=0.3, longest=1023),
         Habits(taken=0.3, room=0.6, credit=0.04, watchdogs=(1, 2, 3, 9), changes=0.05),
-        Habits(taken=0.9, room=0.5, credit=0.03, watchdogs=(4, 20, 60), longest=1023),
+        Habits(taken=0.9, room=0.5, credit=0.02, watchdogs=(4, 20, 60), longest=1023),
     ]
 )
 async def rows_are_sent(dut, habits):
@@ -280,20 +280,21 @@ async def rows_are_sent(dut, habits):
         await bench.tick(f"cycle {cycle}")
     assert bench.messages > 5, f"more than 5 messages must be sent, not {bench.messages}"
     assert bench.firsts == set(range(BANKS)), f"every bank must come first, not {bench.firsts}"
-    assert bench.largest > 1, "several rows must go in a worm"
-    if habits.credit < 1:
+    if habits.room < 1:
+        assert bench.largest > 1, "several rows must go in a worm"
+    if habits.longest > 1000:
         wanted = {TileWait.LOAD, TileWait.CREDIT}
         assert bench.waits == wanted, f"the unit must wait for {wanted}, not {bench.waits}"
     if max(habits.watchdogs) < 100:
-        assert bench.faults > 2, f"more than 2 must stop, not {bench.faults}"
-    if min(habits.watchdogs) == 1:
+        assert bench.faults, "a watchdog must stop the unit"
+    # the unit stops two cycles after the last request was taken at the earliest
+    if min(habits.watchdogs) == 1 and bench.tile.core.memory_cycles > 2:
         assert bench.late, "answers must come after a stop"
 
 
 @cocotb.test()
 async def a_reset_forgets_what_is_under_way(dut):
     bench = await bench_of(dut, Habits(credit=0.0, watchdogs=(30,)))
-    bench.queues = bench.queues[:1]
     for cycle in range(1000):
         await bench.tick(f"cycle {cycle}")
         if bench.full:

@@ -40,6 +40,8 @@ class Sequencing(IntEnum):
     FAULT = 8
     FAULT_PC = 9
     FAULT_CYCLE = 10
+    END = 11
+    """The cycle behind its last one, if it has halted."""
 
 
 class Sequencer(NamedTuple):
@@ -78,8 +80,6 @@ def make_sequencer(params: NodeParams, rows: NDArray[np.int64]) -> Sequencer:
 def start(unit, sender, receiver, tile, pc, now):  # type: ignore[no-untyped-def]
     """Begin at ``pc``; the cycle before ``now`` is the one of the start."""
     state = unit.state[tile]
-    for register in (Sequencing.X, Sequencing.RETIRED, Sequencing.FAULT):
-        state[register] = 0
     unit.pc[tile] = pc
     unit.depth[tile] = 0
     state[Sequencing.STARTING] = 1
@@ -91,7 +91,10 @@ def _begin(unit, sender, tile, receives, now):  # type: ignore[no-untyped-def]
     """Begin in the next cycle, if the other units are idle in this one."""
     state = unit.state[tile]
     if not receives and send_unit.idle(sender, tile, now):
-        state[Sequencing.STARTING] = 0
+        for register in (
+            Sequencing.STARTING, Sequencing.X, Sequencing.RETIRED, Sequencing.FAULT,
+        ):  # fmt: skip
+            state[register] = 0
         state[Sequencing.RUNNING] = 1
         state[Sequencing.ORIGIN] = now + 1
         return True
@@ -135,11 +138,13 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
         if state[Sequencing.FAULT] == TileFault.NONE:
             state[Sequencing.FAULT] = fault
             state[Sequencing.FAULT_PC] = where
-            state[Sequencing.FAULT_CYCLE] = now - state[Sequencing.ORIGIN]
+            end = now if running else state[Sequencing.END]
+            state[Sequencing.FAULT_CYCLE] = end - state[Sequencing.ORIGIN]
         state[Sequencing.RUNNING] = 0
-        return True
     if state[Sequencing.STARTING]:
         return _begin(unit, sender, tile, receives or sends, now)
+    if fault != TileFault.NONE:
+        return True
     if not running:
         return False
     if not state[Sequencing.X]:
@@ -202,6 +207,7 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     writes = False
     if do == Do.HALT:
         state[Sequencing.RUNNING] = 0
+        state[Sequencing.END] = now + 1
     elif do == Do.BRANCH:
         jumps = scalar_unit.holds(row[Column.FUNCTION], a, value)
     elif do == Do.LOOP:

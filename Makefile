@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep mutate isa fuzz lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep mutate isa registers fuzz lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +39,9 @@ mutate: setup  ## break the hardware line by line; every test must see it
 
 isa: setup  ## write docs/isa.md and the editors' syntax file from the instruction table
 	@$(PYTHON) -m panther.asm
+
+registers: setup  ## write docs/registers.md and docs/panther_node.h from the register table
+	@$(PYTHON) -m panther.arch
 
 fuzz: setup  ## feed the assembler nonsense; SEED=7 replays, ARGS="--inputs 1000000" takes longer
 	@$(PYTHON) -m tests.panther.asm.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -28,7 +28,7 @@ from panther.arch.tile import (
 PAGE_BITS = (PAGE_BYTES - 1).bit_length()
 COUNTER_CYCLES = 3
 """From the choice of a counter to its count."""
-PATIENCE = 15
+PATIENCE = 63
 """Cycles an instruction is offered to a core that should take it."""
 _FAULT_LSB = next(
     register for register in TILE_REGISTERS if register.name == "interrupt"

@@ -175,7 +175,7 @@ UNIT_REGISTERS = (
              "(SLVERR) while it runs, is in reset or has yet to end the one before. Cores only."),
     Register("execute_status", 0x18, Access.RO, (
         _flag("busy", 0, "The instruction is being carried out."),
-        Bits("fault", 8, FAULT_BITS, "What was wrong with it.", values=Fault),
+        Bits("fault", 8, FAULT_BITS, "What was wrong with it; 0 if nothing."),
     ), "What became of the instruction. Cores only."),
     Register("scalar", 0x1C, Access.RO, (Bits("value", 0, _WHOLE, "Two's complement."),),
              "Value last written to a scalar register, s0 included. Cores only."),
@@ -427,6 +427,9 @@ A unit that is armed when another start comes starts again, if it does not run.
 To read or write a core's registers while it does not run, have it carry out an instruction that
 is not in its program: write `execute_low`, then `execute_high`, wait until `execute_status` is not
 busy, and look at its fault; what the instruction writes to a scalar register is in `scalar`.
+
+Faults have the numbers of `Fault` and, of a sequencer, `TileFault` in `panther/arch`; see
+[isa.md](isa.md#faults).
 """
 
 

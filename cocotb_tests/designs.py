@@ -139,7 +139,7 @@ NODES: dict[str, NodeParams] = {
 # wide and high, one row, one column, none of them, a width that is no power of two
 MESHES: dict[str, NodeParams] = {
     f"{width}x{height}": NodeParams(width=width, height=height)
-    for width, height in ((4, 4), (3, 2), (1, 4), (5, 1), (1, 1))
+    for width, height in ((4, 4), (3, 3), (5, 2), (3, 2), (1, 4), (1, 1))
 }
 
 

@@ -83,6 +83,8 @@ class Core(wiring.Component):
     start, start_pc : In(1), In(13)
         Begin at an address; while the core does not run. It begins in the next cycle, or as soon as
         every matrix unit is idle and every answer of the memory has come.
+    starting : Out(1)
+        It waits for that.
     hold : In(1)
         Stop before the next instruction of the program, the first one included, and go on when it
         is low.
@@ -96,10 +98,14 @@ class Core(wiring.Component):
         Instructions to carry out while it does not run, as if they were fetched, but for control
         flow, which is illegal. They change neither pc, loops and counts nor ``fault``. One is done
         when it is ready for the next; a start, hold and step wait for that.
+    execute_busy : Out(1)
+        One is being carried out.
     execute_fault : Out(4)
         Why the last one taken did not retire.
     scalar : Out(32)
         What was last written to a scalar register, register 0 included.
+    cycle : Out(32)
+        Cycles since the start in which it has run.
     pc : Out(14)
         Address of the present instruction of the program, or of the next one when it is held or
         has halted.
@@ -140,13 +146,16 @@ class Core(wiring.Component):
             "i_program": self.memory.signature.members["i"],
             "start": In(1),
             "start_pc": In(unsigned(ADDRESS_BITS)),
+            "starting": Out(1),
             "hold": In(1),
             "held": Out(1),
             "step": In(1),
             "running": Out(1),
             "i_execute": In(stream.Signature(unsigned(INSTRUCTION_BITS))),
+            "execute_busy": Out(1),
             "execute_fault": Out(unsigned(FAULT_BITS)),
             "scalar": Out(unsigned(SCALAR_BITS)),
+            "cycle": Out(unsigned(VALUE_BITS)),
             "pc": Out(unsigned(ADDRESS_BITS + 1)),
             "wait_matrix": Out(1),
             "mcu_busy": Out(unsigned(params.mcus)),
@@ -190,6 +199,7 @@ class Core(wiring.Component):
         given = Signal(INSTRUCTION_BITS)
         m.d.comb += [
             self.running.eq(active & ~executing),
+            self.execute_busy.eq(active & executing),
             decoder.word.eq(Mux(executing, given, memory.word)),
             # absent fields are 0: at most one of the two is not
             scalars.index_a.eq(decoded.sa | decoded.base),
@@ -255,7 +265,7 @@ class Core(wiring.Component):
         }
         cause = Signal(FAULT_BITS)
         waited = Signal(VALUE_BITS)
-        starting, starting_pc = Signal(), Signal(ADDRESS_BITS)
+        starting, starting_pc = self.starting, Signal(ADDRESS_BITS)
         stop, retire, waiting = Signal(), Signal(), Signal()
         resume = Signal()
         m.d.comb += [stop.eq(cause != 0), load_store.stop.eq(stop)]
@@ -520,6 +530,7 @@ class Core(wiring.Component):
             control.stop.eq(stop & ~executing),
             control.cause.eq(cause),
             control.pc.eq(fetch.pc),
+            self.cycle.eq(control.cycle),
             self.fault.eq(control.fault),
             self.fault_pc.eq(control.fault_pc),
             self.fault_cycle.eq(control.fault_cycle),

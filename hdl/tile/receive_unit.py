@@ -76,6 +76,8 @@ class ReceiveUnit(wiring.Component):
     credit : Out(stream.Signature(credit_layout()))
         Room to tell a sender of: the first queue after the one last told that is owed any.
         ``valid`` does not depend on ``ready``.
+    fetch : Out(1)
+        A row leaves its queue.
     watchdog : In(32)
         Cycles it may wait.
     fault : Out(5)
@@ -108,6 +110,7 @@ class ReceiveUnit(wiring.Component):
                 "taken": In(unsigned(BANKS)),
                 "i_row": In(stream.Signature(flit_layout())),
                 "credit": Out(stream.Signature(credit_layout())),
+                "fetch": Out(1),
                 "watchdog": In(unsigned(WATCHDOG_BITS)),
                 "fault": Out(unsigned(TILE_FAULT_BITS)),
                 "status": Out(transfer_status_layout()),
@@ -119,7 +122,7 @@ class ReceiveUnit(wiring.Component):
         tile = self.params.tile
         rows = tile.fifo_rows
         queues = range(tile.fifos)
-        fetch, stop = Signal(), Signal()
+        fetch, stop = self.fetch, Signal()
         fifo = Signal(FIFO_BITS)
         pc = Signal(ADDRESS_BITS + 1)
 

@@ -13,26 +13,39 @@ of no round number."""
 ADDRESS_BITS = 16
 
 
+def outer_pins(component, *inner: str) -> tuple[str, str]:  # type: ignore[no-untyped-def]
+    """Ports of a module around ``component``, whose members ``inner`` are not among them.
+
+    Returns
+    -------
+    ports : str
+        Their declarations, a comma after each.
+    connected : str
+        What connects the component's pins to them, a comma after each.
+    """
+    ports, connected = [], []
+    for name, member in component.signature.members.items():
+        if name not in inner:
+            width = Shape.cast(member.shape).width
+            span = f"[{width - 1}:0] " if width > 1 else ""
+            ports.append(f"  {'input' if member.flow is Flow.In else 'output'} {span}{name},")
+            connected.append(f"    .{name}({name}),\n")
+    return "\n".join(ports), "".join(connected)
+
+
 def bus_bench(slave) -> Design:  # type: ignore[no-untyped-def]
     """A slave with ``s_*`` pins and a ``bus`` of 16 address bits.
 
     The top module ``bench`` has its pins, ``clk``, ``rst`` and the memory's ``stall`` and counts.
     """
-    pins = [(name, member) for name, member in slave.signature.members.items() if name != "bus"]
-    ports = []
-    for name, member in pins:
-        width = Shape.cast(member.shape).width
-        span = f"[{width - 1}:0] " if width > 1 else ""
-        ports.append(f"  {'input' if member.flow == Flow.In else 'output'} {span}{name},")
+    ports, connected = outer_pins(slave, "bus")
     bus = slave.signature.members["bus"].signature
     request = 2 + ADDRESS_BITS + bus.data_bits + bus.data_bits // 8
-    connected = "".join(f"    .{name}({name}),\n" for name, _ in pins)
-    newline = "\n"
     top = f"""\
 module bench(
   input clk,
   input rst,
-{newline.join(ports)}
+{ports}
   input [7:0] stall,
   output [31:0] bursts,
   output [31:0] beats,

@@ -1,0 +1,1 @@
+"""Parts of the accelerator by themselves, for other designs."""

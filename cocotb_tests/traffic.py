@@ -133,18 +133,19 @@ def fair_shares(params: NodeParams, tile: int) -> list[Fraction]:
 
 
 def check_shares(
-    params: NodeParams, log: NDArray[np.int64], tile: int, begin: int, end: int
+    params: NodeParams, log: NDArray[np.int64], tile: int, begin: int, end: int, worm: int = 1
 ) -> None:
-    """No sender waits longer than its fair share says, where all send single flits to ``tile``.
+    """No sender waits longer than its fair share says, where all send worms to ``tile``.
 
-    From cycle ``begin`` to cycle ``end`` all of them have to have something to send.
+    From cycle ``begin`` to cycle ``end`` all of them have to have something to send. A turn takes
+    as many cycles as the longest worm has flits, ``worm``.
     """
     inside = (log[:, CYCLE] >= begin) & (log[:, CYCLE] < end)
     compare("Mesh", "flits at the hot spot", end - begin, int(inside.sum()))
     for sender, share in enumerate(fair_shares(params, tile)):
         cycles = log[inside & (log[:, FLIT + Flit.SOURCE] == sender), CYCLE]
         waits = np.diff(np.concatenate([[begin - 1], cycles, [end]]))
-        bound = math.ceil(1 / share)
+        bound = math.ceil(worm / share)
         assert waits.max() <= bound, (
             f"sender {sender} must wait at most {bound} cycles for tile {tile}, not {waits.max()}"
         )

@@ -42,6 +42,8 @@ class Sequencer(wiring.Component):
     start, start_pc : In(1), In(13)
         Begin at an address; while the sequencer does not run. It begins in the next cycle, or as
         soon as send and receive unit are idle. One that is held forgets what it was doing.
+    starting : Out(1)
+        It waits for that.
     hold, step : In(1), In(1)
         Stop before the next instruction; held, do one.
     running, held : Out(1)
@@ -78,6 +80,7 @@ class Sequencer(wiring.Component):
                 "i_program": self.memory.signature.members["i"],
                 "start": In(1),
                 "start_pc": In(unsigned(ADDRESS_BITS)),
+                "starting": Out(1),
                 "hold": In(1),
                 "step": In(1),
                 "running": Out(1),
@@ -205,7 +208,7 @@ class Sequencer(wiring.Component):
         with m.If(self.running | self.held):
             m.d.sync += [self.cycle.eq(self.cycle + 1), retired.eq(retired + retire)]
 
-        starting, starting_pc = Signal(), Signal(ADDRESS_BITS)
+        starting, starting_pc = self.starting, Signal(ADDRESS_BITS)
         resume = Signal()
 
         def begin() -> None:

@@ -445,7 +445,7 @@ class Node:
             wait = TileWait.STORE if store else TileWait.LOAD
         elif core.fault is Fault.WATCHDOG:
             wait = TileWait.MATRIX
-        running = self.units.phase[n] != Phase.STOPPED
+        running = bool(self.units.phase[n] != Phase.STOPPED)
         group = int(transfer[Transfer.GROUP]) if wait in (TileWait.LOAD, TileWait.STORE) else 0
         return UnitStatus(running, core.fault, core.pc, core.cycle, wait, group)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from panther.arch.core import CoreParams
+from panther.arch.node import NodeParams
 from panther.arch.params import McuParams, SliceParams
 
 
@@ -49,6 +50,11 @@ OVERRIDES = ("slices", "value_bits", *_READERS)
 _OF_CORES = ("mcus", "registers", "instructions", "memory_words", "memory_cycles")
 CORE_OVERRIDES = (*OVERRIDES, *_OF_CORES)
 """Every name :func:`override_core` takes."""
+_OF_TILES = {"cores": "cores", "fifos": "fifos", "fifo_rows": "fifo_rows",
+             "tile.instructions": "instructions"}  # fmt: skip
+_OF_NODES = ("width", "height")
+NODE_OVERRIDES = (*CORE_OVERRIDES, *_OF_TILES, *_OF_NODES)
+"""Every name :func:`override_node` takes."""
 
 
 def _split(text: str, known: Sequence[str]) -> tuple[str, str]:
@@ -100,7 +106,33 @@ def override_core(params: CoreParams, texts: Iterable[str]) -> CoreParams:
         If a text is not ``NAME=VALUE``, names nothing or something twice, or the outcome is not a
         possible core.
     """
-    values = _by_name(texts, CORE_OVERRIDES)
+    return _override_core(params, _by_name(texts, CORE_OVERRIDES))
+
+
+def override_node(params: NodeParams, texts: Iterable[str]) -> NodeParams:
+    """Return ``params`` with every ``NAME=VALUE`` of ``texts`` applied, checked only as a whole.
+
+    Names are those of the node (``width=4``), of its tiles (``cores=8``, ``tile.instructions=512``
+    of their sequencers) and those :func:`override_core` takes, of all cores.
+
+    Raises
+    ------
+    ValueError
+        If a text is not ``NAME=VALUE``, names nothing or something twice, or the outcome is not a
+        possible node.
+    """
+    values = _by_name(texts, NODE_OVERRIDES)
+    of_node: dict[str, Any] = {
+        name: _whole(name, values.pop(name)) for name in _OF_NODES if name in values
+    }
+    of_tile: dict[str, Any] = {
+        field: _whole(name, values.pop(name)) for name, field in _OF_TILES.items() if name in values
+    }
+    core = _override_core(params.tile.core, values)
+    return replace(params, tile=replace(params.tile, core=core, **of_tile), **of_node)
+
+
+def _override_core(params: CoreParams, values: dict[str, str]) -> CoreParams:
     own: dict[str, Any] = {
         name: _whole(name, values.pop(name)) for name in _OF_CORES if name in values
     }

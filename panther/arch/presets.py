@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from panther.arch.core import CoreParams
+from panther.arch.node import NodeParams
 from panther.arch.params import AdcParams, McuParams, SliceParams, TimingParams
+from panther.arch.tile import TileParams
 
 Params = TypeVar("Params")
 
@@ -59,6 +61,14 @@ CORES: dict[str, CoreParams] = {
 there can be of everything but lines, and a slower memory.
 """
 
+NODES: dict[str, NodeParams] = {
+    "PAPER": NodeParams(),
+    "SMALL": NodeParams(tile=TileParams(core=CORES["SMALL"], cores=2, fifos=4, fifo_rows=8)),
+}
+"""Named nodes: four of the paper's tiles, whose node has 138; and one that simulates
+fast.
+"""
+
 
 def core_preset(name: str) -> CoreParams:
     """Return the core called ``name`` (case does not matter).
@@ -69,6 +79,17 @@ def core_preset(name: str) -> CoreParams:
         If there is none; the message lists them and suggests the nearest.
     """
     return _named("Core", name, CORES)
+
+
+def node_preset(name: str) -> NodeParams:
+    """Return the node called ``name`` (case does not matter).
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists them and suggests the nearest.
+    """
+    return _named("Node", name, NODES)
 
 
 def preset(name: str) -> McuParams:

@@ -2,11 +2,11 @@
 
 
 def presets() -> None:
-    """List the presets of units and of cores, and their parameters."""
+    """List the presets of units, cores and nodes, and their parameters."""
     from rich.console import Console
     from rich.table import Table
 
-    from panther.arch.presets import CORES, PRESETS
+    from panther.arch.presets import CORES, NODES, PRESETS
 
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for column in ("preset", "crossbar", "slicing"):
@@ -35,6 +35,17 @@ def presets() -> None:
         unit = next((n for n, params in PRESETS.items() if params == core.mcu), "another unit")
         sizes = (core.registers, core.instructions, core.memory_words)
         cores.add_row(name, str(core.mcus), unit, *map(str, sizes))
-    console.print()
-    console.print(cores)
+    nodes = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    nodes.add_column("node", no_wrap=True)
+    for column in ("tiles", "cores each", "of", "queues", "rows each"):
+        nodes.add_column(column, justify="right")
+    for name, node in NODES.items():
+        tile = node.tile
+        core_name = next((n for n, core in CORES.items() if core == tile.core), "another core")
+        queues = (str(tile.fifos), str(tile.fifo_rows))
+        mesh = f"{node.width} x {node.height}"
+        nodes.add_row(name, mesh, str(tile.cores), core_name, *queues)
+    for more in (cores, nodes):
+        console.print()
+        console.print(more)
     console.print("\nA slicing gives the cell bits of each slice, most significant slice first.")

@@ -6,7 +6,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from panther.arch.core import CoreParams
-from panther.arch.overrides import CORE_OVERRIDES, OVERRIDES, override, override_core
+from panther.arch.node import NodeParams
+from panther.arch.overrides import (
+    CORE_OVERRIDES,
+    NODE_OVERRIDES,
+    OVERRIDES,
+    override,
+    override_core,
+    override_node,
+)
 from panther.arch.params import McuParams
 from panther.arch.presets import CORES, FINE, PAPER, PAPER_ADC9, SMALL, TINY
 
@@ -14,6 +22,7 @@ NAMES = (
     "slices, value_bits, rows, columns, operand_bits, adc.bits, adc.step_log2, adc.per_slice, "
     "timing.integrate_cycles, timing.pulse_cycles, timing.program_cycles"
 )
+NODE_NAMES = "cores, fifos, fifo_rows, tile.instructions, width, height"
 CORE_NAMES = f"{NAMES}, mcus, registers, instructions, memory_words, memory_cycles"
 
 
@@ -146,3 +155,32 @@ def test_any_text_gives_a_core_or_a_value_error(texts):
     except ValueError as error:
         outcome = str(error)
     assert isinstance(outcome, CoreParams) or len(outcome.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("width=5", "width", 5),
+        ("height=3", "height", 3),
+        ("cores=2", "tile.cores", 2),
+        ("fifos=4", "tile.fifos", 4),
+        ("fifo_rows=9", "tile.fifo_rows", 9),
+        ("tile.instructions=77", "tile.instructions", 77),
+        ("instructions=88", "tile.core.instructions", 88),
+        ("mcus=3", "tile.core.mcus", 3),
+        ("rows=20", "tile.core.mcu.rows", 20),
+    ],
+)
+def test_each_name_sets_its_parameter_of_a_node(text, path, expected):
+    value = override_node(NodeParams(), [text])
+    for part in path.split("."):
+        value = getattr(value, part)
+    assert value == expected
+
+
+def test_outcome_of_a_node_is_checked():
+    with pytest.raises(ValueError, match=r"Height must be an integer .*, not 33"):
+        override_node(NodeParams(), ["width=8", "height=33"])
+    with pytest.raises(ValueError, match=f"one of {CORE_NAMES}, {NODE_NAMES}, not 'tiles'"):
+        override_node(NodeParams(), ["tiles=8"])
+    assert NODE_OVERRIDES[: len(CORE_OVERRIDES)] == CORE_OVERRIDES

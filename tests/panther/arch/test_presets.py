@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panther.arch.presets import PAPER, PRESETS, preset
+from panther.arch.presets import NODES, PAPER, PRESETS, node_preset, preset
 
 
 def test_paper_is_the_papers():
@@ -41,3 +41,10 @@ def test_any_name_is_a_preset_or_a_value_error(name):
     if name.upper() not in PRESETS:
         with pytest.raises(ValueError, match="Preset must be one of"):
             preset(name)
+
+
+def test_nodes_are_found():
+    assert node_preset("small") is NODES["SMALL"]
+    assert NODES["PAPER"].tile.cores == 8
+    with pytest.raises(ValueError, match=r"^Node must be one of PAPER, SMALL, not 'SMAL'; did"):
+        node_preset("SMAL")

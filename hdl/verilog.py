@@ -6,6 +6,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from hdl.core.core import Core
+from hdl.ip.mcu_ip import McuIp
 from hdl.mcu.mcu import Mcu
 from panther.arch.core import CoreParams
 from panther.arch.params import McuParams
@@ -84,6 +85,11 @@ def _plain_names(text: str) -> str:
 def mcu_verilog(params: McuParams) -> str:
     """Verilog text of a matrix compute unit as module ``mcu``."""
     return component_verilog(Mcu(params), name="mcu")
+
+
+def mcu_ip_verilog(params: McuParams) -> str:
+    """Verilog text of a matrix compute unit with AXI ports as module ``mcu_ip``."""
+    return component_verilog(McuIp(params), name="mcu_ip")
 
 
 def core_verilog(params: CoreParams, *, retire: bool = False) -> str:

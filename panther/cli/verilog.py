@@ -1,4 +1,4 @@
-"""``panther verilog``: plain Verilog of a matrix compute unit, or of a core."""
+"""``panther verilog``: plain Verilog of a matrix compute unit, perhaps with AXI ports, or a core."""
 
 import sys
 from pathlib import Path
@@ -26,6 +26,9 @@ def verilog(
     core: Annotated[
         str, typer.Option(help="A named core instead of a unit alone; see panther presets.")
     ] = "",
+    ip: Annotated[
+        bool, typer.Option("--ip", help="The unit with AXI ports, for other designs.")
+    ] = False,
     retire: Annotated[
         bool, typer.Option("--retire", help="With a port that says what the core does.")
     ] = False,
@@ -36,6 +39,8 @@ def verilog(
     """Write the Verilog of a matrix compute unit, or of a core with its units."""
     from panther.arch import overrides, presets
 
+    if ip and core:
+        raise UserError("Only a unit has AXI ports, not a core: leave out --ip or --core")
     try:
         if core:
             whole = overrides.override_core(presets.core_preset(core), override or [])
@@ -44,9 +49,12 @@ def verilog(
     except ValueError as error:
         raise UserError(str(error)) from error
 
-    from hdl.verilog import core_verilog, mcu_verilog
+    from hdl.verilog import core_verilog, mcu_ip_verilog, mcu_verilog
 
-    text = core_verilog(whole, retire=retire) if core else mcu_verilog(params)
+    if core:
+        text = core_verilog(whole, retire=retire)
+    else:
+        text = mcu_ip_verilog(params) if ip else mcu_verilog(params)
     if output is None:
         sys.stdout.write(text)
         return

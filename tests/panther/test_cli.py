@@ -121,6 +121,18 @@ def test_parameters_of_a_core_and_its_units(panther, rejected, monkeypatch):
     assert line.endswith(", memory_cycles, not 'mcsu'; did you mean mcus?")
 
 
+def test_unit_with_axi_ports(panther, rejected):
+    sets = ["--preset", "TINY", "--set", "rows=4"]
+    status, text, _ = panther("verilog", "--ip", *sets)
+    assert status == 0
+    for line in ("module mcu_ip(", "input [11:0] s_axil_awaddr;", "input [2:0] array__over;"):
+        assert line in text
+    line = rejected("verilog", "--ip", "--core", "PAPER")
+    assert line == (
+        "panther verilog: error: Only a unit has AXI ports, not a core: leave out --ip or --core"
+    )
+
+
 def test_unknown_parameter_lists_the_known_ones(rejected):
     line = rejected("verilog", "--set", "colums=8")
     assert line.startswith("panther verilog: error: Parameter must be one of slices, value_bits, ")

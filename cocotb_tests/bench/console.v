@@ -13,6 +13,7 @@ module console #(
   input running,
   input held,
   input waits,
+  input [13:0] pc,
   input [31:0] scalar,
   input [3:0] execute_fault,
   input execute_ready,
@@ -29,6 +30,7 @@ module console #(
   reg [63:0] harmless [0:WORDS-1] /* verilator public_flat_rw */;
   reg [31:0] result [0:2] /* verilator public_flat_rd */;  // fault, scalar, cycles
   reg [31:0] counts [0:3] /* verilator public_flat_rd */;  // held, stepped, carried out, waits
+  reg [31:0] status /* verilator public_flat_rd */ = 0;    // bit 0 runs, bit 1 held, then pc
   reg done_toggle /* verilator public_flat_rd */ = 0;
 
   reg [31:0] now = 0;       // the order being carried out
@@ -58,6 +60,7 @@ module console #(
     chances <= pauses;
     step <= 0;
     cycles <= cycles + 1;
+    status <= {16'b0, pc, held, running};
     if (waits) counts[3] <= counts[3] + 1;
     if (execute_valid && execute_ready) begin
       execute_valid <= 0;

@@ -119,7 +119,7 @@ module core_unit(input clk, input rst);
   wire [3:0] fault /* verilator public_flat_rd */;
   wire [13:0] fault_pc /* verilator public_flat_rd */;
   wire [31:0] fault_cycle /* verilator public_flat_rd */;
-  wire [13:0] pc /* verilator public_flat_rd */;
+  wire [13:0] pc;
   reg [31:0] twin_units /* verilator public_flat_rd */ = {sum(1 << n for n in set(twins))};
   // what the testbench writes feeds a register only
   reg [31:0] host_mcu /* verilator public_flat_rw */ = 0;
@@ -176,8 +176,8 @@ module core_unit(input clk, input rst);
     .idle(&core.mcu_issue.idle && !core.load_store.busy)
   );
   console console (
-    .clk(clk), .rst(rst), .running(running), .held(held), .waits(waits), .scalar(scalar),
-    .execute_fault(execute_fault), .execute_ready(execute_ready), .hold(hold), .step(step),
+    .clk(clk), .rst(rst), .running(running), .held(held), .waits(waits), .pc(pc),
+    .scalar(scalar), .execute_fault(execute_fault), .execute_ready(execute_ready), .hold(hold), .step(step),
     .execute(execute), .execute_valid(execute_valid)
   );
   trace #(.DEPTH({TRACE_DEPTH})) trace (

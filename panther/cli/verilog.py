@@ -1,4 +1,4 @@
-"""``panther verilog``: plain Verilog of a matrix compute unit, perhaps with AXI ports, or a core."""
+"""``panther verilog``: Verilog of a matrix compute unit, perhaps with AXI ports, or of a core."""
 
 import sys
 from pathlib import Path

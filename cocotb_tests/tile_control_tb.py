@@ -11,8 +11,9 @@ from cocotb_tests.designs import node_parameters
 from cocotb_tests.drivers import corner, pack, start, unpack
 from cocotb_tests.pins import compare_pins, read
 from hdl.host.bus import BusError, BusSignature
-from hdl.host.tile_control import PAGE_BITS, PATIENCE, execute_layout, unit_status_layout
+from hdl.host.tile_control import PAGE_BITS, PATIENCE, execute_layout
 from hdl.tile.send_unit import transfer_status_layout
+from hdl.tile.tile import unit_status_layout
 from panther.arch.core import ADDRESS_BITS
 from panther.arch.node_registers import PAGE_BYTES, tile_address, tile_registers, unit_address
 from panther.arch.registers import Access

@@ -4,12 +4,11 @@ from amaranth import Array, C, Cat, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.core.control_status import VALUE_BITS
-from hdl.core.load_store import GROUP_BITS
 from hdl.core.scalar_unit import SCALAR_BITS
 from hdl.host.bus import BusSignature
 from hdl.host.register_block import RegisterBlock, masked
 from hdl.tile.send_unit import transfer_status_layout
+from hdl.tile.tile import unit_status_layout
 from panther.arch.core import ADDRESS_BITS, FAULT_BITS
 from panther.arch.isa import INSTRUCTION_BITS
 from panther.arch.mcu import COUNTER_BITS
@@ -18,8 +17,6 @@ from panther.arch.node import counter_names as router_counter_names
 from panther.arch.node_registers import PAGE_BYTES, TILE_REGISTERS, tile_registers, units
 from panther.arch.registers import REGISTER_BITS
 from panther.arch.tile import (
-    TILE_FAULT_BITS,
-    TILE_WAIT_BITS,
     UNIT_BITS,
     UNITS,
     counter_names,
@@ -33,25 +30,6 @@ PATIENCE = 63
 _FAULT_LSB = next(
     register for register in TILE_REGISTERS if register.name == "interrupt"
 ).field("fault").lsb  # fmt: skip
-
-
-def unit_status_layout() -> data.StructLayout:
-    """What a core or sequencer does, for a host to see.
-
-    ``wait`` is a ``TileWait``, ``wait_group`` the group it waits for; ``pc`` and ``cycle`` are
-    those of the fault if there is one.
-    """
-    return data.StructLayout(
-        {
-            "running": unsigned(1),
-            "held": unsigned(1),
-            "fault": unsigned(TILE_FAULT_BITS),
-            "pc": unsigned(ADDRESS_BITS + 1),
-            "cycle": unsigned(VALUE_BITS),
-            "wait": unsigned(TILE_WAIT_BITS),
-            "wait_group": unsigned(GROUP_BITS),
-        }
-    )
 
 
 def execute_layout() -> data.StructLayout:

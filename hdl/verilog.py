@@ -8,7 +8,9 @@ from amaranth.lib import wiring
 from hdl.core.core import Core
 from hdl.ip.mcu_ip import McuIp
 from hdl.mcu.mcu import Mcu
+from hdl.tile.tile import Tile
 from panther.arch.core import CoreParams
+from panther.arch.node import NodeParams
 from panther.arch.params import McuParams
 
 TIMESCALE = "`timescale 1ns/1ps"
@@ -95,3 +97,8 @@ def mcu_ip_verilog(params: McuParams) -> str:
 def core_verilog(params: CoreParams, *, retire: bool = False) -> str:
     """Verilog text of a core as module ``core``, with a retire port if asked for."""
     return component_verilog(Core(params, retire=retire), name="core")
+
+
+def tile_verilog(params: NodeParams, *, retire: bool = False) -> str:
+    """Verilog text of a tile as module ``panther_tile``, its cores with retire ports if asked for."""
+    return component_verilog(Tile(params, retire=retire), name="panther_tile")

@@ -100,5 +100,5 @@ def core_verilog(params: CoreParams, *, retire: bool = False) -> str:
 
 
 def tile_verilog(params: NodeParams, *, retire: bool = False) -> str:
-    """Verilog text of a tile as module ``panther_tile``, its cores with retire ports if asked for."""
+    """Verilog text of a tile as module ``panther_tile``, its cores with a retire port if asked."""
     return component_verilog(Tile(params, retire=retire), name="panther_tile")

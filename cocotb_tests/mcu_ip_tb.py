@@ -297,9 +297,9 @@ async def what_cannot_be_done_is_refused_and_remembered(dut, paced):
         """These errors, and the interrupt; both are gone when cleared, one by one."""
         golden = sum(error_bit(name) for name in names)
         await ip.expect("errors", golden)
-        compare("McuIp", "interrupt", 1, read_pin(dut.interrupt))
+        compare("McuIp", "interrupt", 1, read_pin(dut.irq))
         await ip.write("interrupt_pending", 0xFFFFFFFF)
-        compare("McuIp", "interrupt after it was cleared", 0, read_pin(dut.interrupt))
+        compare("McuIp", "interrupt after it was cleared", 0, read_pin(dut.irq))
         await ip.write("errors", 0xFFFFFFFF & ~golden)
         await ip.expect("errors", golden)
         await ip.write("errors", golden)
@@ -415,9 +415,9 @@ async def interrupts_say_what_has_happened(dut):
         await ip.expect("interrupt_pending", bit)
         for enabled in (0, (1 << len(INTERRUPTS)) - 1 - bit, bit):
             await ip.write("interrupt_enable", enabled)
-            compare("McuIp", f"interrupt, {name}", int(enabled == bit), read_pin(dut.interrupt))
+            compare("McuIp", f"interrupt, {name}", int(enabled == bit), read_pin(dut.irq))
         await ip.write("interrupt_pending", bit)
-        compare("McuIp", f"interrupt after {name}", 0, read_pin(dut.interrupt))
+        compare("McuIp", f"interrupt after {name}", 0, read_pin(dut.irq))
         await ip.expect("interrupt_pending", 0)
 
     ip.operands(InBank.MVM)
@@ -566,7 +566,7 @@ async def a_reset_ends_whatever_goes_on(dut):
         await FallingEdge(dut.clk)
         ip.sink.clear()
         ip.sink.pause = False
-        for name in ("interrupt", "s_axil_bvalid", "s_axil_rvalid", "m_axis_tvalid"):
+        for name in ("irq", "s_axil_bvalid", "s_axil_rvalid", "m_axis_tvalid"):
             compare("McuIp", f"{name} in reset", 0, read_pin(getattr(dut, name)))
         dut.rst.value = 0
         await ClockCycles(dut.clk, 2)

@@ -34,12 +34,12 @@ class McuIp(wiring.Component):
     is answered with SLVERR (with DECERR where there is no register), what the unit refuses also
     sets a bit of ``errors``. Registers are written whole.
 
-    A packet on ``s_axis`` fills the bank of XbarIn its TDEST names, from line 0 on, a beat a cycle;
-    its bytes are words of 16 bits, of which ``operand_bits`` count, and a beat's words without
-    TKEEP, the last of them, are none. Packets of different banks may be interleaved. A packet waits
-    for operations that use its bank. Results leave on ``m_axis``, a beat a cycle, sign-extended,
-    with the number of the bank in TDEST; ``tready`` of each stream depends on nothing but that
-    stream's own pins and registers.
+    A packet on ``s_axis`` fills the bank of XbarIn its TDEST names, from line 0 on, a beat a cycle.
+    Of a word, 16 bits, the lower ``operand_bits`` count; of a beat, the words up to the first one
+    without TKEEP. Lines behind the packet's end keep their words. Packets of different banks may be
+    interleaved. A packet waits for operations that use its bank. Results leave on ``m_axis``, a
+    beat a cycle, sign-extended, with the number of the bank in TDEST. ``s_axis_tready`` depends on
+    TDEST and TKEEP, no other output on an input of the same cycle.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class McuIp(wiring.Component):
         Operands for bank ``tdest`` (``InBank``), with ``s_axis_tvalid`` and ``s_axis_tready``.
     m_axis_tdata, m_axis_tkeep, m_axis_tlast, m_axis_tdest : Out(64), Out(8), Out(1), Out(2)
         Results of bank ``tdest`` (``OutBank``), with ``m_axis_tvalid`` and ``m_axis_tready``.
-    interrupt : Out(1)
+    irq : Out(1)
         An enabled interrupt is pending.
     array : Out(ArraySignature(params))
         The analog arrays.
@@ -76,7 +76,7 @@ class McuIp(wiring.Component):
                 "s_axis_tready": Out(1),
                 **{f"m_axis_{name}": Out(shape) for name, shape in beat.items()},
                 "m_axis_tready": In(1),
-                "interrupt": Out(1),
+                "irq": Out(1),
                 "array": Out(ArraySignature(params)),
             }
         )
@@ -133,7 +133,7 @@ class McuIp(wiring.Component):
             errors.eq((errors & ~errors_clear) | Cat(self.errors.values())),
             pending.eq((pending & ~pending_clear) | Cat(self.events.values())),
         ]
-        m.d.comb += self.interrupt.eq((pending & enable).any())
+        m.d.comb += self.irq.eq((pending & enable).any())
 
         # the row buffer: cells on their way, and the column they are of
         cells = Signal(registers["cells"].count * REGISTER_BITS)
@@ -216,14 +216,14 @@ class McuIp(wiring.Component):
         ):  # fmt: skip
             with when(name, Access.RO):
                 m.d.sync += answer.eq(value)
-        for name, register, clear in (
-            ("control", self.control, None), ("interrupt_enable", enable, None),
-            ("cell_column", column, None), ("errors", None, errors_clear),
-            ("interrupt_pending", None, pending_clear),
+        for name, register in (
+            ("control", self.control), ("interrupt_enable", enable), ("cell_column", column),
         ):  # fmt: skip
             with when(name, Access.WO):
-                m.d.sync += register.eq(word) if clear is None else []
-                m.d.comb += clear.eq(word) if clear is not None else []
+                m.d.sync += register.eq(word)
+        for name, clear in (("errors", errors_clear), ("interrupt_pending", pending_clear)):
+            with when(name, Access.WO):
+                m.d.comb += clear.eq(word)
 
         # the unit's own configuration
         m.d.comb += mcu.i_config.p.value.eq(word)
@@ -280,7 +280,6 @@ class McuIp(wiring.Component):
         overwrites = Signal(len(OutBank))
         wanted = word[operation.lsb : operation.lsb + operation.bits]
         m.d.comb += [
-            self.commanded.eq(0),
             mcu.i_command.p.operation.eq(wanted),
             mcu.i_command.p.row.eq(word[row.lsb : row.lsb + row.bits]),
             overwrites.eq(Cat(wanted == Operation.MVM, wanted == Operation.MTVM)),
@@ -364,16 +363,15 @@ class McuIp(wiring.Component):
         m.d.comb += [ended.eq(was_busy & ~mcu.busy), self.events["done"].eq(ended)]
         with m.If(ended):
             m.d.sync += [self.results_wait.eq(self.results_wait | self.runs), self.runs.eq(0)]
-        begins = Signal(len(AUTOMATIC))
-        with m.If(mcu.i_command.ready & ~self.commanded):
-            for n, (_, operation, out, _) in enumerate(AUTOMATIC):
-                with m.If(self.packet_waits[n] & ~self.held[out] & ~begins[:n].any()):
-                    m.d.comb += [
-                        begins[n].eq(1),
-                        mcu.i_command.valid.eq(1),
-                        mcu.i_command.p.operation.eq(operation),
-                    ]
-                    m.d.sync += [self.packet_waits[n].eq(0), self.runs[n].eq(1)]
+        with m.If(~mcu.i_command.ready | self.commanded):
+            pass
+        for n, (_, operation, out, _) in enumerate(AUTOMATIC):
+            with m.Elif(self.packet_waits[n] & ~self.held[out]):
+                m.d.comb += [
+                    mcu.i_command.valid.eq(1),
+                    mcu.i_command.p.operation.eq(operation),
+                ]
+                m.d.sync += [self.packet_waits[n].eq(0), self.runs[n].eq(1)]
 
     def _results(self, m: Module) -> None:
         """Packets out of XbarOut."""

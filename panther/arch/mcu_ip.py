@@ -108,7 +108,7 @@ def mcu_ip_registers(params: McuParams) -> tuple[Register, ...]:
                 Bits(name, n, 1, "Lets this pending interrupt through")
                 for n, name in enumerate(INTERRUPTS)
             ),
-            "The interrupt pin is high while an enabled interrupt is pending.",
+            "Pin ``irq`` is high while an enabled interrupt is pending.",
         ),
         Register(
             "interrupt_pending", 0x020, Access.W1C,

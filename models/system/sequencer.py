@@ -243,11 +243,10 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
     state[Sequencing.X] = 0
-    if state[Sequencing.RUNNING]:
-        if jumps:
-            fetching.jump(fetch, row[Column.TARGET])
-        else:
-            fetching.go_on(fetch, following)
+    if jumps:
+        fetching.jump(fetch, row[Column.TARGET])
+    else:
+        fetching.go_on(fetch, following)
 
 
 @njit(cache=True)

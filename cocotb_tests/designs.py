@@ -122,7 +122,7 @@ NODES: dict[str, NodeParams] = {
         width=1, height=1, tile=TileParams(core=_QUICK, cores=1, instructions=10, fifos=1),
     ),
     "PAIR": NodeParams(
-        width=2, height=1, tile=TileParams(core=_QUICK, cores=2, instructions=10, fifos=2),
+        width=2, height=1, tile=TileParams(core=_QUICK, cores=1, instructions=10, fifos=2),
     ),
     # two words of bits for its tiles
     "WIDE": NodeParams(

@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from hdl.core.core import Core
 from hdl.ip.mcu_ip import McuIp
 from hdl.mcu.mcu import Mcu
+from hdl.node.node import Node
 from hdl.tile.tile import Tile
 from panther.arch.core import CoreParams
 from panther.arch.node import NodeParams
@@ -102,3 +103,14 @@ def core_verilog(params: CoreParams, *, retire: bool = False) -> str:
 def tile_verilog(params: NodeParams, *, retire: bool = False) -> str:
     """Verilog text of a tile as module ``panther_tile``, its cores with a retire port if asked."""
     return component_verilog(Tile(params, retire=retire), name="panther_tile")
+
+
+def node_verilog(params: NodeParams, *, retire: bool = False) -> str:
+    """Verilog text of a node as module ``node``, with retire ports if asked for.
+
+    Raises
+    ------
+    ValueError
+        If the cells of a weight have more than 64 bits.
+    """
+    return component_verilog(Node(params, retire=retire), name="node")

@@ -252,9 +252,9 @@ In(stream.Signature(host_answer_layout()))
                     end()
             with m.State("PROGRAM"):
                 m.d.comb += self.o_program.valid.eq(1)
-                with m.If(self.o_program.ready):
+                with m.If(self.o_program.ready | out_of_patience):
                     end()
-                with m.Elif(out_of_patience):
+                with m.If(~self.o_program.ready & out_of_patience):
                     end(BusError.SLVERR)
             with m.State("READ_ROW"):
                 m.d.comb += self.o_command.p.operation.eq(Operation.READ)

@@ -1,4 +1,4 @@
-"""``panther verilog``: Verilog of a matrix compute unit, perhaps with AXI ports, or of a core."""
+"""``panther verilog``: Verilog of a matrix compute unit, perhaps with AXI ports, a core or a node."""
 
 import sys
 from pathlib import Path
@@ -20,38 +20,49 @@ def verilog(
             "--set",
             metavar="NAME=VALUE",
             help="Change one parameter, e.g. rows=16, slices=44466555, adc.bits=9; of a core also "
-            "mcus=8. Repeatable.",
+            "mcus=8, of a node cores=8, width=4. Repeatable.",
         ),
     ] = None,
     core: Annotated[
         str, typer.Option(help="A named core instead of a unit alone; see panther presets.")
     ] = "",
+    node: Annotated[
+        str, typer.Option(help="A named node, with its host interfaces; see panther presets.")
+    ] = "",
     ip: Annotated[
         bool, typer.Option("--ip", help="The unit with AXI ports, for other designs.")
     ] = False,
     retire: Annotated[
-        bool, typer.Option("--retire", help="With a port that says what the core does.")
+        bool, typer.Option("--retire", help="With ports that say what cores do.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")
     ] = None,
 ) -> None:
-    """Write the Verilog of a matrix compute unit, or of a core with its units."""
+    """Write the Verilog of a matrix compute unit, a core with its units, or a whole node."""
     from panther.arch import overrides, presets
 
+    if core and node:
+        raise UserError("A core or a node must be given, not both")
+    if ip and node:
+        raise UserError("Only a unit has AXI ports of its own: leave out --ip or --node")
     if ip and core:
         raise UserError("Only a unit has AXI ports, not a core: leave out --ip or --core")
     try:
-        if core:
+        if node:
+            mesh = overrides.override_node(presets.node_preset(node), override or [])
+        elif core:
             whole = overrides.override_core(presets.core_preset(core), override or [])
         else:
             params = overrides.override(presets.preset(preset), override or [])
     except ValueError as error:
         raise UserError(str(error)) from error
 
-    from hdl.verilog import core_verilog, mcu_ip_verilog, mcu_verilog
+    from hdl.verilog import core_verilog, mcu_ip_verilog, mcu_verilog, node_verilog
 
-    if core:
+    if node:
+        text = node_verilog(mesh, retire=retire)
+    elif core:
         text = core_verilog(whole, retire=retire)
     else:
         text = mcu_ip_verilog(params) if ip else mcu_verilog(params)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from panther import tools
-from panther.arch.presets import CORES, PAPER
+from panther.arch.presets import CORES, NODES, PAPER
 from panther.cli import main
 
 
@@ -130,6 +130,22 @@ def test_unit_with_axi_ports(panther, rejected):
     line = rejected("verilog", "--ip", "--core", "PAPER")
     assert line == (
         "panther verilog: error: Only a unit has AXI ports, not a core: leave out --ip or --core"
+    )
+
+
+def test_parameters_of_a_node_and_its_tiles(panther, rejected, monkeypatch):
+    import hdl.verilog
+
+    monkeypatch.setattr(hdl.verilog, "node_verilog", lambda params, retire: f"{params} {retire}\n")
+    sets = ["--set", "width=3", "--set", "cores=2", "--set", "tile.instructions=9", "--retire"]
+    made = replace(NODES["PAPER"], width=3)
+    made = replace(made, tile=replace(made.tile, cores=2, instructions=9))
+    assert panther("verilog", "--node", "paper", *sets) == (0, f"{made} True\n", "")
+    assert rejected("verilog", "--node", "PAPER", "--core", "PAPER") == (
+        "panther verilog: error: A core or a node must be given, not both"
+    )
+    assert rejected("verilog", "--node", "PAPER", "--ip") == (
+        "panther verilog: error: Only a unit has AXI ports of its own: leave out --ip or --node"
     )
 
 

@@ -1,4 +1,4 @@
-"""``panther verilog``: Verilog of a matrix compute unit, perhaps with AXI ports, a core or a node."""
+"""``panther verilog``: a matrix compute unit, perhaps with AXI ports, a core or a node."""
 
 import sys
 from pathlib import Path
@@ -41,6 +41,7 @@ def verilog(
 ) -> None:
     """Write the Verilog of a matrix compute unit, a core with its units, or a whole node."""
     from panther.arch import overrides, presets
+    from panther.arch.node_registers import check_host
 
     if core and node:
         raise UserError("A core or a node must be given, not both")
@@ -51,6 +52,7 @@ def verilog(
     try:
         if node:
             mesh = overrides.override_node(presets.node_preset(node), override or [])
+            check_host(mesh)
         elif core:
             whole = overrides.override_core(presets.core_preset(core), override or [])
         else:

@@ -147,6 +147,8 @@ def test_parameters_of_a_node_and_its_tiles(panther, rejected, monkeypatch):
     assert rejected("verilog", "--node", "PAPER", "--ip") == (
         "panther verilog: error: Only a unit has AXI ports of its own: leave out --ip or --node"
     )
+    line = rejected("verilog", "--node", "PAPER", "--set", "slices=9x8")
+    assert line.endswith("Cells of a weight must have at most 64 bits in a node, not 72")
 
 
 def test_unknown_parameter_lists_the_known_ones(rejected):

@@ -1,81 +1,133 @@
 """FuseSoC generator: writes the Verilog of a design, and what its targets need beside it.
 
-Its parameters are ``top``, mcu or core, and ``preset``, a name that ``panther presets`` lists.
+Its parameters are ``top``, mcu or core; ``preset``, a name that ``panther presets`` lists; and
+``bench``, true for what the test beside this file needs, too.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[1]
+if TYPE_CHECKING:
+    from panther.arch.params import McuParams
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
 PYTHON = ROOT / ".venv" / "bin" / "python"
-
-if PYTHON.is_file() and Path(sys.prefix) != ROOT / ".venv":
-    # FuseSoC starts what PATH calls python3, which need not have our packages
-    os.execv(PYTHON, [str(PYTHON), *sys.argv])
-
-from fusesoc.capi2.generator import Generator  # pip install fusesoc
-
-from hdl.analog import group_shape
-from hdl.verilog import core_verilog, mcu_verilog
-from panther.arch.params import McuParams
-from panther.arch.presets import core_preset, preset
+PROGRAM_WORDS = 512
+"""Words ``core_test.sv`` reads; a word of 0 ends the program."""
 
 
-def parameters(params: McuParams) -> str:
-    """Sizes of a matrix compute unit for ``mcu_test.sv``.
+def numbers(params: "McuParams") -> dict[str, str]:
+    """Sizes of a matrix compute unit, by the names the Verilog in this folder gives them.
 
     Raises
     ------
     ValueError
         If its converters clip or have steps, which ``crossbar.v`` has not.
     """
+    from hdl.analog import group_shape
+
     if params.adc.bits is not None or any(params.adc_step_log2):
         raise ValueError("Converters must be lossless: crossbar.v knows no others")
     slices = params.slices
-    numbers = {
-        "ROWS": params.rows,
-        "COLUMNS": params.columns,
-        "SLICES": slices.count,
-        "LANES": params.adc.per_slice,
-        "VALUE_BITS": slices.value_bits,
-        "OPERAND_BITS": params.operand_bits,
-        "DIGIT_BITS": params.digit_bits,
-        "SUM_BITS": params.sum_bits,
-        "MUX_BITS": group_shape(params).width,
-        "CELLS": sum(slices.cell_bits),
-        "CODES": sum(params.adc_bits),
+    return {
+        "ROWS": str(params.rows),
+        "COLUMNS": str(params.columns),
+        "SLICES": str(slices.count),
+        "LANES": str(params.adc.per_slice),
+        "VALUE_BITS": str(slices.value_bits),
+        "OPERAND_BITS": str(params.operand_bits),
+        "DIGIT_BITS": str(params.digit_bits),
+        "SUM_BITS": str(params.sum_bits),
+        "MUX_BITS": str(group_shape(params).width),
+        "CELLS": str(sum(slices.cell_bits)),
+        "CODES": str(sum(params.adc_bits)),
+        "CELL_BITS": _bytes(slices.cell_bits),
+        "CODE_BITS": _bytes(params.adc_bits),
     }
-    lists = {"CELL_BITS": slices.cell_bits, "CODE_BITS": params.adc_bits}
-    lines = [f"localparam {name} = {value};" for name, value in numbers.items()]
-    for name, values in lists.items():
-        bytes_ = ", ".join(f"8'd{value}" for value in reversed(values))
-        lines.append(f"localparam [{8 * len(values) - 1}:0] {name} = {{{bytes_}}};")
-    return "\n".join(lines) + "\n"
+
+
+def _bytes(values: Sequence[int]) -> str:
+    return "{" + ", ".join(f"8'd{value}" for value in reversed(values)) + "}"
+
+
+def on_arrays(verilog: str, top: str, params: "McuParams") -> str:
+    """Module ``bench``: ``top`` with ideal arrays on its array pins, its other pins as they are."""
+    from panther.synth.modules import ports
+
+    found = ports(verilog, top)
+    outer = [port for port in found if not port.name.startswith("array__")]
+    inner = [port for port in found if port.name.startswith("array__")]
+    declared = ",\n".join(
+        f"  {'output' if port.output else 'input'} [{port.bits - 1}:0] {port.name}"
+        for port in outer
+    )
+    wires = "\n".join(f"  wire [{port.bits - 1}:0] {port.name};" for port in inner)
+    connected = ", ".join(f".{port.name}({port.name})" for port in found)
+    sizes = ", ".join(
+        f".{name}({value})"
+        for name, value in numbers(params).items()
+        if name not in ("OPERAND_BITS", "SUM_BITS")
+    )
+    arrays = []
+    for prefix in sorted({port.name.rpartition("__")[0] for port in inner}):
+        pins = [port.name.removeprefix(f"{prefix}__") for port in inner]
+        names = [pin for pin in pins if "__" not in pin and pin != "fine"]
+        # program is a keyword of SystemVerilog
+        links = ", ".join(
+            f".{'program_row' if name == 'program' else name}({prefix}__{name})" for name in names
+        )
+        arrays.append(f"  crossbar #({sizes})\n    {prefix}_cells (.clk(clk), {links});")
+    return "\n".join(
+        [
+            f"module bench(\n{declared}\n);", wires, f"  {top} {top} ({connected});", *arrays,
+            "endmodule\n",
+        ]
+    )  # fmt: skip
 
 
 def main() -> None:
     """Write the files into the current folder, and the core that names them."""
+    from fusesoc.capi2.generator import Generator
+
+    from hdl.verilog import core_verilog, mcu_verilog
+    from panther.arch.presets import core_preset, preset
+    from panther.asm import assemble_file
+
     generator = Generator()
     top, name = generator.config["top"], generator.config["preset"]
+    simulated: list[object] = ["bench.v"]
     if top == "mcu":
         params = preset(name)
         text = mcu_verilog(params)
-        Path("parameters.vh").write_text(parameters(params))
-        generator.add_files(
-            [{"parameters.vh": {"is_include_file": True}}], "simulation", file_type="verilogSource"
-        )
+        lines = [f"localparam {size} = {value};\n" for size, value in numbers(params).items()]
+        Path("parameters.vh").write_text("".join(lines))
+        simulated.append({"parameters.vh": {"is_include_file": True}})
     elif top == "core":
-        text = core_verilog(core_preset(name))
+        core = core_preset(name)
+        params = core.mcu
+        text = core_verilog(core)
+        words = assemble_file(FOLDER / "core_test.pasm", core).words
+        program = [*words, *[0] * (PROGRAM_WORDS - len(words))]
+        Path("program.hex").write_text("".join(f"{word:016x}\n" for word in program))
+        simulated.append({"program.hex": {"file_type": "user", "copyto": "program.hex"}})
     else:
         raise ValueError(f"Parameter top must be mcu or core, not {top!r}")
     Path(f"{top}.v").write_text(text)
     Path("lint.vlt").write_text((ROOT / "hdl" / "lint.vlt").read_text())
     generator.add_files([{f"{top}.v": {"copyto": f"{top}.v"}}], "rtl", file_type="verilogSource")
     generator.add_files(["lint.vlt"], "lint", file_type="vlt")
+    if generator.config.get("bench", False):
+        Path("bench.v").write_text(on_arrays(text, top, params))
+        generator.add_files(simulated, "bench", file_type="verilogSource")
     generator.write()
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    if PYTHON.is_file() and Path(sys.prefix) != ROOT / ".venv":
+        # FuseSoC starts what PATH calls python3, which need not have our packages
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])
     main()

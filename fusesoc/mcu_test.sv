@@ -37,17 +37,7 @@ module mcu_test;
   wire answer_valid;
   wire busy, rejected;
 
-  wire [ROWS-1:0] row_drive;
-  wire [COLUMNS-1:0] column_drive;
-  wire [DIGIT_BITS*COLUMNS-1:0] column_digit;
-  wire row_negative, column_negative, transpose, fine, integrate, sample, convert, pulse, write;
-  wire program_row;
-  wire [MUX_BITS-1:0] mux, write_mux;
-  wire [LANES*CELLS-1:0] write_cells;
-  wire [LANES*CODES-1:0] code;
-  wire [LANES*SLICES-1:0] over;
-
-  mcu dut (
+  bench bench (
     .clk(clk), .rst(rst),
     .i_command__payload(command), .i_command__valid(command_valid),
     .i_command__ready(command_ready),
@@ -63,26 +53,7 @@ module mcu_test;
     .i_cells_read__payload(ask), .i_cells_read__valid(ask_valid),
     .i_cells_read__ready(ask_ready),
     .o_cells__payload(answer), .o_cells__valid(answer_valid), .o_cells__ready(1'b1),
-    .busy(busy), .rejected(rejected),
-    .array__row_drive(row_drive), .array__column_drive(column_drive),
-    .array__column_digit(column_digit), .array__row_negative(row_negative),
-    .array__column_negative(column_negative), .array__transpose(transpose), .array__fine(fine),
-    .array__integrate(integrate), .array__sample(sample), .array__convert(convert),
-    .array__mux(mux), .array__pulse(pulse), .array__write(write), .array__write_mux(write_mux),
-    .array__write_cells(write_cells), .array__program(program_row), .array__code(code),
-    .array__over(over)
-  );
-
-  crossbar #(
-    .ROWS(ROWS), .COLUMNS(COLUMNS), .SLICES(SLICES), .LANES(LANES), .VALUE_BITS(VALUE_BITS),
-    .DIGIT_BITS(DIGIT_BITS), .MUX_BITS(MUX_BITS), .CELLS(CELLS), .CODES(CODES),
-    .CELL_BITS(CELL_BITS), .CODE_BITS(CODE_BITS)
-  ) arrays (
-    .clk(clk), .row_drive(row_drive), .column_drive(column_drive), .column_digit(column_digit),
-    .row_negative(row_negative), .column_negative(column_negative), .transpose(transpose),
-    .integrate(integrate), .sample(sample), .convert(convert), .mux(mux), .pulse(pulse),
-    .write(write), .write_mux(write_mux), .write_cells(write_cells), .program_row(program_row),
-    .code(code), .over(over)
+    .busy(busy), .rejected(rejected), .counter_select(0), .counter_value()
   );
 
   reg signed [63:0] weight [0:ROWS*COLUMNS-1];

@@ -157,3 +157,23 @@ async def flits_leave_in_their_cycle(dut, pause, stall):
                 twin.mesh.counters[number] = 0
             await FallingEdge(dut.clk)
         assert moved > CYCLES // 4, f"more than {CYCLES // 4} flits must leave, not {moved}"
+
+
+@cocotb.test()
+async def a_worm_begins_with_its_head(dut):
+    number = mesh_parameters().tiles // 2
+    headless, whole = (
+        [head, 1, *([0] * (Flit.TILE - 2)), number, *([0] * (FLIT_NUMBERS - Flit.TILE - 1))]
+        for head in (0, 1)
+    )
+    await start(dut, *INPUTS)
+    dut.column.value = number % mesh_parameters().width
+    dut.row.value = number // mesh_parameters().width
+    dut.i__0__payload.value, dut.i__4__payload.value = packed([headless, whole])
+    dut.i__0__valid.value = 1
+    for cycle in range(10):
+        dut.i__4__valid.value = cycle == 5
+        await RisingEdge(dut.clk)
+        # it waits for ever, the other does not wait for it
+        compare_pins("Router", f"headless, cycle {cycle}", dut, o__0__valid=cycle > 5)
+        await FallingEdge(dut.clk)

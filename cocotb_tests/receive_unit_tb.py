@@ -70,6 +70,7 @@ class Bench:
         """Of each queue the rows announced and not sent: whether they end a message."""
         self.inside: list[deque[int]] = [deque() for _ in fifos]
         """Rows in each queue."""
+        self.favourite = rng.choice(fifos)
         self.last_told = self.tile.fifos - 1
         self.golden: dict[int, tuple[int, int]] = {}
         """Mask and words of every group of the message that has to be stored."""
@@ -127,9 +128,9 @@ class Bench:
         dut.watchdog.value = self.watchdog
         # somebody sends more than anybody waits for
         if rng.random() < 0.05:
-            fifo = rng.randrange(self.tile.fifos)
-            if len(self.to_send[fifo]) < 2 * self.tile.fifo_rows:
-                self.announce(fifo, rng.randint(1, 5))
+            fifo = self.favourite if rng.random() < 0.6 else rng.randrange(self.tile.fifos)
+            if len(self.to_send[fifo]) < self.tile.fifo_rows:
+                self.announce(fifo, rng.randint(1, 16))
         issues = not busy and rng.random() < self.habits.issue
         begun = self.begin() if issues else None
         dut.issue.value = issues
@@ -219,7 +220,8 @@ class Bench:
             compare("ReceiveUnit", f"{where}, status, {name}", int(value), rtl[name])
         await FallingEdge(dut.clk)
 
-        self.record(where, asks, taken, fetched, bool(fault) or stops)
+        gives_up = fault not in (TileFault.NONE, TileFault.SENDER)
+        self.record(where, asks, taken, fetched, gives_up)
         if tells:
             self.room[told] += owed[told]
             self.last_told = told
@@ -305,11 +307,12 @@ async def rows_are_stored(dut, habits):
     assert bench.firsts == set(range(BANKS)), f"every bank must come first, not {bench.firsts}"
     everybody = set(range(bench.tile.fifos))
     assert bench.told == everybody, f"every sender must get a credit, not {bench.told}"
-    assert bench.full, "a queue must be full"
+    if habits.issue < 0.5:
+        assert bench.full, "a queue must be full"
     if habits.taken < 1:
         wanted = {TileWait.STORE, TileWait.MESSAGE}
         assert bench.waits == wanted, f"the unit must wait for {wanted}, not {bench.waits}"
-    if max(habits.watchdogs) < 100:
+    if min(habits.watchdogs) == 1:
         assert TileFault.WATCHDOG in bench.faults, "a watchdog must stop the unit"
     if habits.wrong:
         missing = {TileFault.MESSAGE, TileFault.SENDER} - bench.faults
@@ -322,7 +325,7 @@ async def a_reset_empties_the_queues(dut):
     for again in range(3):
         for cycle in range(1000):
             await bench.tick(f"reset {again}, cycle {cycle}")
-            if cycle > 100 and any(bench.inside) and any(bench.twin.owed[NUMBER]):
+            if any(bench.inside) and any(bench.twin.owed[NUMBER]):
                 break
         assert any(bench.inside), "there must be rows in the queues"
         assert any(bench.twin.owed[NUMBER]), "somebody must be owed credits"

@@ -254,7 +254,9 @@ class Sequencer(wiring.Component):
                 with m.If(stop):
                     m.next = "HALTED"
             with m.State("X"):
-                m.d.comb += [self.running.eq(1), self.waiting.eq(waits)]
+                # a cycle in which anything but the watchdog stops it is no cycle waited
+                refused = Cat(condition for condition in faults.values()).any()
+                m.d.comb += [self.running.eq(1), self.waiting.eq(waits & ~refused)]
                 # the last one assigned wins: the least number
                 for fault, condition in sorted(faults.items(), reverse=True):
                     with m.If(condition):

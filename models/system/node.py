@@ -128,7 +128,7 @@ def _advance(units, machines, until):  # type: ignore[no-untyped-def]
             _go_on(units, machines[core], core, until)
     while units.attention[0] < 0:
         now = units.clock[0]
-        following = now + 1 if units.mesh.flits[0] else np.int64(_FOREVER)
+        following = now if units.mesh.flits[0] else np.int64(_FOREVER)
         for tile in range(tiles):
             following = min(following, max(now, units.due[tile]))
         if following >= until:
@@ -350,6 +350,10 @@ class Node:
         program = np.asarray(words, np.uint64)
         code = instruction_memory.load_tile_program(self.params, program, bad_parity)
         self.units.sequencer.rows[tile] = code.rows
+
+    def load_memory(self, tile: int, address: int, words: ArrayLike) -> None:
+        """Store words plainly: their groups become valid, without readers."""
+        self.core(tile, 0).load_memory(address, words)
 
     def start(self, units: Mapping[tuple[int, int], int]) -> None:
         """Begin with ``units``, each a tile and a core or ``SEQUENCER``, at their addresses.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cocotb.triggers import with_timeout
+from cocotb.triggers import SimTimeoutError, with_timeout
 from cocotbext.axi import AxiBus
 from cocotbext.axi.axi_channels import (
     AxiARSource,
@@ -22,13 +22,22 @@ from cocotb_tests.drivers import PERIOD_NS, Pauses
 
 INCREMENTING, FIXED, WRAPPING = 1, 0, 2
 WORD = 8
-PATIENCE_NS = 20_000 * PERIOD_NS
-"""What takes longer hangs."""
+PATIENCE = 20_000
+"""Cycles; what takes longer hangs."""
 
 
 async def soon(awaitable: Any) -> Any:
-    """What comes of ``awaitable``, which may take 20,000 cycles."""
-    return await with_timeout(awaitable, PATIENCE_NS, "ns")
+    """What comes of ``awaitable``.
+
+    Raises
+    ------
+    AssertionError
+        If it hangs.
+    """
+    try:
+        return await with_timeout(awaitable, PATIENCE * PERIOD_NS, "ns")
+    except SimTimeoutError:
+        raise AssertionError(f"an answer must take at most {PATIENCE} cycles") from None
 
 
 def pauses(rng: random.Random, probability: float) -> Any:

@@ -49,7 +49,7 @@ class Ip:
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst)
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
-        self.bridge = AnalogBridge(dut, params, self.array)
+        self.bridge = AnalogBridge(dut.arrays, params, self.array)
 
     async def begin(self, probability: float = 0) -> None:
         await start(self.dut)

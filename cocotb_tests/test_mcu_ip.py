@@ -1,7 +1,10 @@
 import pytest
 
-from cocotb_tests.bench.mcu_ip import mcu_ip_bench
+from cocotb_tests.bench.mcu_ip import arrays_verilog, mcu_ip_bench
 from cocotb_tests.designs import SETS
+from hdl.verilog import mcu_ip_verilog
+from panther import sim
+from panther.arch.presets import SMALL
 
 TESTS = 13
 
@@ -14,3 +17,14 @@ def test_matches_golden(simulate, name, simulator):
     design = mcu_ip_bench(SETS[name])
     variables = {"PANTHER_SET": name}
     simulate(design, "mcu_ip_tb", simulator, expected=TESTS, variables=variables)
+
+
+def test_example_matches_golden():
+    example = (sim.ROOT / "examples" / "mcu_ip" / "accelerator.v").read_text()
+    design = sim.Design(
+        toplevel="accelerator",
+        verilog="\n".join([mcu_ip_verilog(SMALL), arrays_verilog(SMALL), example]),
+    )
+    built = sim.build(design, "verilator")
+    result = sim.run(built, "examples.mcu_ip.accelerator_tb", seed=1, expected=1, timeout=100)
+    assert not result.failures, result.failures[0].failure

@@ -1,4 +1,4 @@
-"""The bench of a stand-alone matrix unit: the unit, and a converter behind its array's pins."""
+"""The bench of a stand-alone matrix unit: the unit, and arrays behind its pins."""
 
 from cocotb_tests.bench import FOLDER, converter_instance, pin
 from cocotb_tests.bench.bus import outer_pins
@@ -8,13 +8,29 @@ from panther.arch.params import McuParams
 from panther.sim import Design
 
 
+def arrays_verilog(params: McuParams) -> str:
+    """Module ``arrays``: the arrays of one unit, which the analog bridge serves."""
+    ports, converter = converter_instance(params)
+    pins = "".join(f",\n  {direction} {span} {name}" for direction, span, name in ports)
+    return f"""\
+{(FOLDER / "converter.v").read_text()}
+module arrays(
+  input clk,
+  input rst{pins}
+);
+{converter}
+endmodule
+"""
+
+
 def mcu_ip_bench(params: McuParams) -> Design:
     """The top module ``bench`` has the unit's pins but those of its array, ``clk`` and ``rst``."""
     ip = McuIp(params)
     pins, connected = outer_pins(ip, "array")
-    ports, converter = converter_instance(params)
+    ports, _ = converter_instance(params)
     wires = "\n".join(f"  wire {span} {name};" for _, span, name in ports)
-    array = ",\n".join(f"    .array__{pin(name)}({name})" for _, _, name in ports)
+    inner = ",\n".join(f"    .array__{pin(name)}({name})" for _, _, name in ports)
+    outer = ", ".join(f".{name}({name})" for _, _, name in ports)
     top = f"""\
 module bench(
 {pins}
@@ -25,11 +41,10 @@ module bench(
   mcu_ip ip(
     .clk(clk), .rst(rst),
 {connected}\
-{array}
+{inner}
   );
-{converter}
+  arrays arrays(.clk(clk), .rst(rst), {outer});
 endmodule
 """
-    converters = (FOLDER / "converter.v").read_text()
     unit = component_verilog(ip, name="mcu_ip")
-    return Design(toplevel="bench", verilog=f"{unit}\n{converters}\n{top}")
+    return Design(toplevel="bench", verilog=f"{unit}\n{arrays_verilog(params)}\n{top}")

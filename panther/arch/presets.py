@@ -64,6 +64,9 @@ there can be of everything but lines, and a slower memory.
 NODES: dict[str, NodeParams] = {
     "PAPER": NodeParams(),
     "SMALL": NodeParams(tile=TileParams(core=CORES["SMALL"], cores=2, fifos=4, fifo_rows=8)),
+    "TWO_TILES": NodeParams(
+        tile=TileParams(core=CoreParams(mcus=1), cores=1, fifos=4, fifo_rows=8), height=1
+    ),
 }
 """Named nodes: four of the paper's tiles, whose node has 138; and one that simulates
 fast.

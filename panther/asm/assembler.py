@@ -6,9 +6,10 @@ A mistake costs its line or operand only, so that one run reports all of them.
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from panther.arch.core import SCALARS, CoreParams
 from panther.arch.isa import INSTRUCTION_BITS, INSTRUCTIONS, Field, Instruction, Kind
@@ -93,8 +94,11 @@ def _require(part: Field, value: int, column: int) -> int:
 
 
 class _Assembler:
-    def __init__(self, params: CoreParams, include: Iterable[str | Path]) -> None:
+    def __init__(
+        self, params: CoreParams, include: Iterable[str | Path], define: Mapping[str, int]
+    ) -> None:
         self.params = params
+        self.given = define
         self.names: Names = names_of(params)
         self.include = tuple(Path(folder) for folder in include)
         self.symbols: dict[str, _Symbol] = {}
@@ -241,6 +245,7 @@ class _Assembler:
         value = None
         try:
             value = evaluate(operands[1], self.value_above)
+            value = self.given.get(name.text, value)
         finally:
             self.define(line, name, value, label=False)
 
@@ -459,6 +464,11 @@ class _Assembler:
         words: dict[int, int] = {}
         try:
             read()
+            for name in self.given.keys() - self.defined(label=False).keys():
+                self.found[0, 0, 0, name] = Diagnostic(
+                    file=next(iter(self.files)),
+                    message=f"What is defined must have an .equ in the program, not {name!r}",
+                )
             for item in self.pending:
                 word = self.encode(item)
                 if word is not None:
@@ -512,6 +522,7 @@ def assemble_text(
     *,
     name: str = "<text>",
     include: Iterable[str | Path] = (),
+    define: Mapping[str, int] = MappingProxyType({}),
 ) -> Program:
     """Assemble a program's text; files it includes are looked for in the current folder.
 
@@ -525,6 +536,8 @@ def assemble_text(
         What diagnostics call the text.
     include : Iterable[str | Path]
         Folders in which included files are looked for after the one of the including file.
+    define : Mapping[str, int]
+        Values for names, instead of those their ``.equ`` gives them.
 
     Raises
     ------
@@ -535,13 +548,17 @@ def assemble_text(
     if len(data) > MAX_BYTES:
         message = f"{name} must have at most {MAX_BYTES} bytes, not {len(data)}"
         raise AssemblyError([Diagnostic(file=name, message=message)])
-    assembler = _Assembler(params, include)
+    assembler = _Assembler(params, include, define)
     assembler.bytes = len(data)
     return assembler.program(lambda: assembler.read(name, data, Path(), (None,)))
 
 
 def assemble_file(
-    path: str | Path, params: CoreParams, *, include: Iterable[str | Path] = ()
+    path: str | Path,
+    params: CoreParams,
+    *,
+    include: Iterable[str | Path] = (),
+    define: Mapping[str, int] = MappingProxyType({}),
 ) -> Program:
     """Assemble a program's file; as :func:`assemble_text`.
 
@@ -550,7 +567,7 @@ def assemble_file(
     AssemblyError
         If the file cannot be read, or anything is wrong with its text.
     """
-    assembler = _Assembler(params, include)
+    assembler = _Assembler(params, include, define)
     try:
         data, identity = assembler.load(Path(path))
     except (OSError, ValueError) as error:

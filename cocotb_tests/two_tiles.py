@@ -1,0 +1,104 @@
+"""Training on two tiles: what the programs of ``examples/two_tiles`` are given, and what golden does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cocotb_tests.training import LAYERS
+from golden.data import Dataset, digits
+from golden.fast import FastMatrix
+from golden.train import TrainConfig, Trainer, epoch_order
+from models.analog.array import Array, IdealArray
+from models.system.node import Node
+from panther.arch.presets import NODES
+from panther.asm import Program, read_node_program
+from panther.sim import ROOT
+
+NODE = NODES["TWO_TILES"]
+FOLDER = ROOT / "examples" / "two_tiles"
+MAX_STEPS = 500
+"""Examples there is room for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoTiles:
+    """One training run."""
+
+    steps: int = 100
+    """Examples, in the order of the golden training's first epoch."""
+    crs_period: int = 16
+    """OPAs of one unit between two CRS."""
+    seed: int = 0
+    """Of the first weights and of the order."""
+
+    @property
+    def config(self) -> TrainConfig:
+        """The same training for the golden model."""
+        return TrainConfig(
+            layers=LAYERS, crs_period=self.crs_period, seed=self.seed, params=NODE.tile.core.mcu
+        )
+
+    def programs(self) -> dict[tuple[int, int], Program]:
+        """Program of each core and sequencer."""
+        return read_node_program(
+            FOLDER, NODE, define={"STEPS": self.steps, "PERIOD": self.crs_period}
+        )
+
+    def data(self) -> Dataset:
+        """Digits in the formats of the network."""
+        return digits(self.config.formats)
+
+    def order(self, data: Dataset) -> NDArray[np.int64]:
+        """The examples in the order in which they are trained."""
+        return epoch_order(self.config, 0, len(data.train_x))[: self.steps]
+
+    def memories(self) -> list[NDArray[np.int16]]:
+        """Words at the beginning of each tile's memory."""
+        data = self.data()
+        order = self.order(data)
+        return [data.train_x[order].reshape(-1), data.train_y[order].astype(np.int16)]
+
+    def trainer(self) -> Trainer:
+        """The golden training before its first step."""
+        return Trainer(self.config, FastMatrix)
+
+    def train(self) -> Trainer:
+        """The golden training after the last step."""
+        trainer, data = self.trainer(), self.data()
+        for chosen in self.order(data):
+            trainer.step(data.train_x[chosen], int(data.train_y[chosen]))
+        return trainer
+
+    def arrays(self) -> list[Array]:
+        """The arrays of both tiles, with the first weights."""
+        arrays = []
+        for matrix in self.trainer().matrices:
+            array = IdealArray(NODE.tile.core.mcu)
+            cells = array.cells
+            cells[:, : matrix.shape[0], : matrix.shape[1]] = matrix.cells
+            array.cells = cells
+            arrays.append(array)
+        return arrays
+
+    def node(self, *, trace: bool = False) -> Node:
+        """The node at transaction level, loaded but not started."""
+        node = Node(NODE, self.arrays(), trace=trace)
+        for (tile, unit), program in self.programs().items():
+            node.load(tile, unit, program.words)
+        for tile, words in enumerate(self.memories()):
+            node.load_memory(tile, 0, words)
+        return node
+
+    def starts(self) -> dict[tuple[int, int], int]:
+        """All units, and where they start."""
+        return dict.fromkeys(self.programs(), 0)
+
+
+def unequal_cells(arrays: list[Array], trainer: Trainer) -> int:
+    """Cells that are not golden's."""
+    count = 0
+    for array, matrix in zip(arrays, trainer.matrices, strict=True):
+        rows, columns = matrix.shape
+        count += np.count_nonzero(array.cells[:, :rows, :columns] != matrix.cells)
+    return count

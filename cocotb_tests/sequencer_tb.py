@@ -145,7 +145,7 @@ class Bench:
             words = [sset.encode(sd=register, imm=0) for register in registers]
             words += [hlt.encode()] + [0] * (LONGEST_PROGRAM - len(registers) - 1)
             await self.load(words[: self.params.tile.instructions], 0.0)
-            await self.tick("clear, start", starts=True)
+            await self.tick("clear, start", starts=True, at=0)
             while self.running:
                 await self.tick("clear", starts=False)
 
@@ -163,8 +163,8 @@ class Bench:
         program = load_tile_program(self.params, np.array(words, np.uint64), inverted)
         self.twin.rows[NUMBER, : len(words)] = program.rows[: len(words)]
 
-    async def tick(self, where: str, *, starts: bool) -> None:
-        """One cycle."""
+    async def tick(self, where: str, *, starts: bool, at: int | None = None) -> None:
+        """One cycle; a start may be at any address."""
         dut, rng, twin, now = self.dut, self.rng, self.twin, self.now
         state = self.state
         sender, receiver = self.sender.state[NUMBER], self.receiver.state[NUMBER]
@@ -173,6 +173,8 @@ class Bench:
             self.hold = not self.hold
         step = rng.random() < 0.2
         start_pc = rng.choice((0, 0, 0, rng.randrange(40), self.params.tile.instructions))
+        if at is not None:
+            start_pc = at
         dut.hold.value, dut.step.value = self.hold, step
         dut.start.value, dut.start_pc.value = starts, start_pc
         dut.send_idle.value = not sends and now >= int(sender[Sending.QUIET])

@@ -170,7 +170,7 @@ async def steps_and_instructions_of_the_host_agree(dut):
         case = replace(case, words=timeless(case.words))
         pool = []
         for other in ("arithmetic", "memory", "matrix", "mixed", "faults"):
-            source = generate(other, cocotb.RANDOM_SEED + 2, CORE, params, size=100)
+            source = generate(other, cocotb.RANDOM_SEED + 2, CORE, params, size=300)
             pool += timeless(source.words[source.body : source.tail])
         pool += [item.encode(**item_values(item, rng, params)) for item in flow()]
         await reset(dut)
@@ -203,7 +203,7 @@ async def steps_and_instructions_of_the_host_agree(dut):
                 break
         for item in CORE_INSTRUCTIONS.values():
             alike = [word for word in pool if kind_of(word) == item.mnemonic]
-            for word in rng.sample(alike, min(2, len(alike))):
+            for word in rng.sample(alike, min(3, len(alike))):
                 await carry_out(console, twin, word, f"{name}, in the end", met)
         await dump(driver, console, twin, name, met)
         if console.held:

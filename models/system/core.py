@@ -380,8 +380,8 @@ class Core:
         """Carry out an instruction that is not in the program, between two that are.
 
         The core has stopped, or :meth:`run` has come to a limit, which is what a core that is held
-        is. Its clock stands still: pc, loops, cycle, retired, fault and trace stay as they are, and
-        units are as busy as they were when it stopped. A transfer has the memory to itself.
+        is. Its clock stands still: pc, loops, cycle, retired, fault and trace stay as they are,
+        while its units go on for as long as the instruction takes. A transfer has the memory to itself.
 
         Parameters
         ----------
@@ -408,6 +408,7 @@ class Core:
         # what csr `cycle` reads: a core that stopped has counted its last cycle, too
         stopped = self.status is Status.FAULTED or (self.status is Status.HALTED and self.cycle > 0)
         status.values[Register.CYCLE] += stopped - 1
+        begin = int(status.values[Register.CYCLE])
         reader = int(machine.port.settings[0])
         only = machine._replace(
             code=code,
@@ -419,14 +420,18 @@ class Core:
         )
         targets = np.full(params.mcus, _FOREVER)
         outcome = run_machine(only, _FOREVER, self.retired + 1, targets)
-        if outcome == Outcome.FAULTED:
+        if outcome == Outcome.OPERATED:
+            now = int(status.values[Register.CYCLE]) - 1
+            mcu_issue.issue_outside(only.issue, only.mcus, self.arrays, only.trace, now)
+        faulted = outcome == Outcome.FAULTED
+        elapsed = int(status.values[Register.CYCLE]) + faulted - begin
+        for cycles in (only.mcus.in_free, only.mcus.out_free, only.mcus.free):
+            cycles -= elapsed
+        if faulted:
             fault = Fault(int(status.values[Register.FAULT]))
             raise ValueError(
                 f"Instruction must be one that retires, not {word:#018x}: {fault.name}"
             )
-        if outcome == Outcome.OPERATED:
-            now = int(status.values[Register.CYCLE]) - 1
-            mcu_issue.issue_outside(only.issue, only.mcus, self.arrays, only.trace, now)
         machine.status.values[Register.WATCHDOG] = status.values[Register.WATCHDOG]
         return self.scalar
 

@@ -1,10 +1,16 @@
-"""Write what is derived from the register table of a node: ``make registers``."""
+"""Write what is derived from the register tables: ``make registers``."""
 
 from pathlib import Path
 
+from panther.arch import mcu_ip_manual
 from panther.arch.node_registers import header, manual
 
-DERIVED = {"docs/registers.md": manual, "docs/panther_node.h": header}
+DERIVED = {
+    "docs/registers.md": manual,
+    "docs/panther_node.h": header,
+    "docs/mcu-ip.md": mcu_ip_manual.manual,
+    "docs/panther_mcu_ip.h": mcu_ip_manual.header,
+}
 """File, and what makes its text."""
 
 

@@ -63,17 +63,17 @@ def mcu_ip_registers(params: McuParams) -> tuple[Register, ...]:
         Register(
             "size", 0x004, Access.RO,
             (
-                Bits("rows", 0, lines, "of the crossbar", params.rows),
-                Bits("columns", 16, lines, "of the crossbar", params.columns),
+                Bits("rows", 0, lines, "Of the crossbar", params.rows),
+                Bits("columns", 16, lines, "Of the crossbar", params.columns),
             ),
             "Lines of the crossbar.",
         ),
         Register(
             "format", 0x008, Access.RO,
             (
-                Bits("operand_bits", 0, 5, "of a word", params.operand_bits),
-                Bits("slices", 8, 6, "cells of a weight", params.slices.count),
-                Bits("cell_bits", 16, 10, "of all cells of a weight",
+                Bits("operand_bits", 0, 5, "Of a word", params.operand_bits),
+                Bits("slices", 8, 6, "Cells of a weight", params.slices.count),
+                Bits("cell_bits", 16, 10, "Of all cells of a weight",
                      sum(params.slices.cell_bits)),
             ),
             "Words and weights.",
@@ -132,19 +132,19 @@ def mcu_ip_registers(params: McuParams) -> tuple[Register, ...]:
             "it.",
         ),
         Register(
-            "rows", 0x030, Access.RW, (Bits("value", 0, lines, "", params.rows),),
+            "rows", 0x030, Access.RW, (Bits("value", 0, lines, "Lines", params.rows),),
             f"Rows in use: {CONFIG_VALUES[ConfigKey.ROWS][0]}.",
         ),
         Register(
-            "columns", 0x034, Access.RW, (Bits("value", 0, lines, "", params.columns),),
+            "columns", 0x034, Access.RW, (Bits("value", 0, lines, "Lines", params.columns),),
             f"Columns in use: {CONFIG_VALUES[ConfigKey.COLUMNS][0]}.",
         ),
         Register(
-            "mvm_shift", 0x038, Access.RW, (Bits("value", 0, SHIFT_BITS, ""),),
+            "mvm_shift", 0x038, Access.RW, (Bits("value", 0, SHIFT_BITS, "Bits"),),
             f"Requantisation shift of MVM: 0 to {params.sum_bits - 1}.",
         ),
         Register(
-            "mtvm_shift", 0x03C, Access.RW, (Bits("value", 0, SHIFT_BITS, ""),),
+            "mtvm_shift", 0x03C, Access.RW, (Bits("value", 0, SHIFT_BITS, "Bits"),),
             f"Requantisation shift of MTVM: 0 to {params.sum_bits - 1}.",
         ),
         Register(
@@ -152,7 +152,7 @@ def mcu_ip_registers(params: McuParams) -> tuple[Register, ...]:
             "Writing anything clears every saturation counter.",
         ),
         Register(
-            "cell_column", 0x044, Access.RW, (Bits("value", 0, INDEX_BITS, ""),),
+            "cell_column", 0x044, Access.RW, (Bits("value", 0, INDEX_BITS, "Column"),),
             "Column of the row buffer that ``cells`` means; one more after each access to the last "
             "of them.",
         ),

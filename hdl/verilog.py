@@ -39,7 +39,10 @@ def component_verilog(component: wiring.Component, *, name: str) -> str:
 
 
 def _with_triggers(text: str) -> str:
-    """Give blocks that assign a constant to a part of a signal an event to wait for, as others."""
+    """Give blocks that assign to a part of a signal an event to wait for, as others have one.
+
+    Without it they would wait at time 0 for what they read to change, and the part be unknown.
+    """
     trigger = ""
 
     def rewrite(match: re.Match[str]) -> str:
@@ -53,7 +56,7 @@ def _with_triggers(text: str) -> str:
 
     return re.sub(
         r"^  reg (?P<trigger>initial_trigger_*);\n"
-        r"|^  always @\*\n    (?P<assignment>\S+ = \d+'\w+;)\n",
+        r"|^  always @\*\n    (?P<assignment>\S+ = [^;]+;)\n",
         rewrite,
         text,
         flags=re.MULTILINE,

@@ -2,6 +2,7 @@ import pytest
 
 from cocotb_tests.bench.mcu_ip import arrays_verilog, mcu_ip_bench
 from cocotb_tests.designs import SETS
+from cocotb_tests.test_verilog import lint
 from hdl.verilog import mcu_ip_verilog
 from panther import sim
 from panther.arch.presets import SMALL
@@ -17,6 +18,14 @@ def test_matches_golden(simulate, name, simulator):
     design = mcu_ip_bench(SETS[name])
     variables = {"PANTHER_SET": name}
     simulate(design, "mcu_ip_tb", simulator, expected=TESTS, variables=variables)
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.parametrize("name", ["TINY", "LANES", "FLAT"])
+def test_linter_is_silent(tmp_path, name, simulator):
+    path = tmp_path / "mcu_ip.v"
+    path.write_text(mcu_ip_verilog(SETS[name]))
+    assert lint(simulator, path, "mcu_ip") == (0, "")
 
 
 def test_example_matches_golden():

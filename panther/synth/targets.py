@@ -20,7 +20,7 @@ class Target:
     verilog: Callable[[], str]
     """Writes the text of all its modules."""
     routed: bool = True
-    """Whether it can be placed and routed in minutes."""
+    """Whether it is placed and routed, too: that takes minutes, and room in the device."""
 
 
 def _mcu(preset: str, what: str) -> Target:
@@ -35,7 +35,7 @@ TARGETS: dict[str, Target] = {
     "mcu-tiny": _mcu("TINY", "unit of 6 x 5 lines, three slices, operands of 8 bits"),
     "mcu-small": _mcu("SMALL", "unit of 16 x 16 lines, the paper's slicing"),
     "mcu": _mcu("PAPER", "the paper's unit: 128 x 128 lines"),
-    "core-small": _core(CORES["SMALL"], "core with three units of 16 x 16 lines"),
+    "core-small": _core(CORES["SMALL"], "core with three units of 16 x 16 lines", routed=False),
     "core-one": _core(replace(CORES["PAPER"], mcus=1), "core with one of the paper's units"),
     # it fills 86 % of the device: nextpnr looks for places for more than half an hour
     "core": _core(CORES["PAPER"], "core with two of the paper's units", routed=False),

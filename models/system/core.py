@@ -381,7 +381,8 @@ class Core:
 
         The core has stopped, or :meth:`run` has come to a limit, which is what a core that is held
         is. Its clock stands still: pc, loops, cycle, retired, fault and trace stay as they are,
-        while its units go on for as long as the instruction takes. A transfer has the memory to itself.
+        while its units go on for as long as the instruction takes. A transfer has the memory to
+        itself.
 
         Parameters
         ----------

@@ -258,3 +258,12 @@ def mesh_bench(params: NodeParams) -> Design:
     key = digest(source_digest("hdl", "panther/arch"), "mesh", params.width, params.height)
     verilog = _kept(f"mesh-{key}", lambda: component_verilog(Mesh(params), name="mesh"))
     return mesh_bench_design(params, verilog)
+
+
+def node_bench(params: NodeParams) -> Design:
+    """A node on the bench."""
+    from cocotb_tests.bench.node import node_bench_design
+    from hdl.verilog import node_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "node", params)
+    return node_bench_design(params, _kept(f"node-{key}", lambda: node_verilog(params)))

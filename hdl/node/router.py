@@ -1,6 +1,6 @@
 """Router: flits from five inputs to five outputs, first along a row of the mesh, then a column."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -82,18 +82,22 @@ class Router(wiring.Component):
             up = -(-(1 << 2 * TILE_BITS) // self.params.width)
             row = Signal(TILE_BITS, name=f"row_{port.name.lower()}")
             column = Signal(TILE_BITS, name=f"column_{port.name.lower()}")
+            across = Signal(signed(TILE_BITS + 1), name=f"across_{port.name.lower()}")
+            down = Signal(signed(TILE_BITS + 1), name=f"down_{port.name.lower()}")
             m.d.comb += [
                 row.eq((first[port].tile * up) >> 2 * TILE_BITS),
                 column.eq(first[port].tile - row * self.params.width),
+                across.eq(column - self.column),
+                down.eq(row - self.row),
                 heads[port].eq(first[port].head),
             ]
-            here = column == self.column
+            here = across == 0
             goes = {
-                Port.LOCAL: here & (row == self.row),
-                Port.NORTH: here & (row < self.row),
-                Port.EAST: column > self.column,
-                Port.SOUTH: here & (row > self.row),
-                Port.WEST: column < self.column,
+                Port.LOCAL: here & (down == 0),
+                Port.NORTH: here & (down < 0),
+                Port.EAST: across > 0,
+                Port.SOUTH: here & (down > 0),
+                Port.WEST: across < 0,
             }
             for out, way in goes.items():
                 if port in TURNS[out]:

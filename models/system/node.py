@@ -77,6 +77,8 @@ class Units(NamedTuple):
     """One number: the core Python has to see to, or -1."""
     targets: NDArray[np.int64]
     """What no matrix unit comes to."""
+    lent: NDArray[np.bool_]
+    """Tiles that somebody else carries out."""
 
 
 _FOREVER = (1 << 62) - 1
@@ -120,12 +122,7 @@ def _needs_clock(units, tile, first, end):  # type: ignore[no-untyped-def]
 def _advance(units, machines, until):  # type: ignore[no-untyped-def]
     """Go on up to cycle ``until``, or until nothing will ever happen, or a core needs attention."""
     tiles = units.due.shape[0]
-    flit = np.zeros(router.FLIT_NUMBERS, np.int64)
-    nothing = flit[:0]
-    units.attention[0] = -1
-    for core in range(units.phase.shape[0]):
-        if units.phase[core] == Phase.GOES_ON:
-            _go_on(units, machines[core], core, until)
+    _all_go_on(units, machines, until)
     while units.attention[0] < 0:
         now = units.clock[0]
         following = now if units.mesh.flits[0] else np.int64(_FOREVER)
@@ -138,12 +135,30 @@ def _advance(units, machines, until):  # type: ignore[no-untyped-def]
             if following < _FOREVER:
                 units.clock[0] = until
             return
-        now = following
-        units.clock[0] = now + 1
+        units.clock[0] = following
         router.move(units.mesh)
-        for tile in range(tiles):
-            if units.due[tile] <= now or units.mesh.out_valid[tile]:
-                _step(units, machines, tile, flit, nothing, now, until)
+        _tiles(units, machines, until)
+
+
+@njit(cache=True)
+def _all_go_on(units, machines, until):  # type: ignore[no-untyped-def]
+    """Let all cores run that can do without their tiles."""
+    units.attention[0] = -1
+    for core in range(units.phase.shape[0]):
+        if units.phase[core] == Phase.GOES_ON:
+            _go_on(units, machines[core], core, until)
+
+
+@njit(cache=True)
+def _tiles(units, machines, until):  # type: ignore[no-untyped-def]
+    """What the tiles do in the cycle that comes next, in which flits have moved."""
+    now = units.clock[0]
+    units.clock[0] = now + 1
+    flit = np.zeros(router.FLIT_NUMBERS, np.int64)
+    nothing = flit[:0]
+    for tile in range(units.due.shape[0]):
+        if not units.lent[tile] and (units.due[tile] <= now or units.mesh.out_valid[tile]):
+            _step(units, machines, tile, flit, nothing, now, until)
 
 
 @njit(cache=True)
@@ -318,6 +333,7 @@ class Node:
             origin=np.zeros(count, np.int64),
             attention=np.zeros(1, np.int64),
             targets=np.full(mcus, _FOREVER, np.int64),
+            lent=np.zeros(params.tiles, np.bool_),
         )
         self.cores = tuple(
             Core(
@@ -391,11 +407,8 @@ class Node:
         while True:
             until = min(end, int(clock[0]) + _SLICE)
             _advance(self.units, machines, until)
-            attention = int(self.units.attention[0])
-            if attention >= 0:
-                core = self.cores[attention]
-                core.attend()
-                machines[attention] = core.machine
+            if self.units.attention[0] >= 0:
+                self._attend(machines)
             elif clock[0] >= end or clock[0] < until:
                 break
         self._note_ends()
@@ -403,6 +416,85 @@ class Node:
             ends = [core.cycle + 1 for core in self.cores] + self.units.origin
             clock[0] = max(clock[0], *ends.tolist())
         return self.quiet
+
+    # ---- what somebody else does who carries out a tile or a core
+
+    def lend(self, tile: int) -> None:
+        """Leave a tile to somebody else for good; what this node says of it is of no meaning.
+
+        From now on the node goes on by :meth:`begin_cycle` and :meth:`end_cycle` instead of
+        :meth:`run`. A core needs no lending: whoever carries it out does not start it here, and
+        asks the memory for it.
+        """
+        self._check(tile)
+        self.units.lent[tile] = True
+
+    def begin_cycle(self) -> None:
+        """Begin the next cycle: flits move."""
+        machines = self._machines()
+        while True:
+            _all_go_on(self.units, machines, self.clock + 1)
+            if self.units.attention[0] < 0:
+                break
+            self._attend(machines)
+        router.move(self.units.mesh)
+
+    def end_cycle(self, flits: Mapping[int, NDArray[np.int64]] | None = None) -> None:
+        """End the cycle; ``flits`` are those that lent tiles put into their routers, by tile.
+
+        Each is an array by :class:`models.system.router.Flit`.
+        """
+        for tile, flit in (flits or {}).items():
+            router.inject(self.units.mesh, tile, flit)
+        _tiles(self.units, self._machines(), self.clock + 1)
+        self._note_ends()
+
+    def room(self, tile: int) -> bool:
+        """Whether a lent tile may put a flit into its router, in the cycle that has begun."""
+        return bool(self.units.mesh.room[tile])
+
+    def arrived(self, tile: int) -> NDArray[np.int64] | None:
+        """The flit that comes to a tile in the cycle that has begun."""
+        mesh = self.units.mesh
+        return mesh.out[tile].copy() if mesh.out_valid[tile] else None
+
+    def ask(
+        self, tile: int, core: int, op: MemoryOp, group: int, *, mask: int, flag: bool,
+        readers: int, data: int,
+    ) -> None:  # fmt: skip
+        """Ask the memory for a core, from the cycle that has begun on.
+
+        Parameters
+        ----------
+        mask, data
+            Words to store: bit n and bits from 16 n on; of 64 bits, signed.
+        flag
+            ``take`` of a load, ``plain`` of a store.
+        readers
+            Who has to take what is stored.
+        """
+        shared_memory.ask(self.units.memory, tile, core, op, group, mask, flag, readers, data)
+        self.units.due[tile] = min(self.units.due[tile], self.clock)
+
+    def withdraw(self, tile: int, core: int) -> None:
+        """Ask no more for a core, from the cycle that has begun on."""
+        shared_memory.withdraw(self.units.memory, tile, core)
+
+    def answer(self, tile: int, core: int) -> int | None:
+        """What the memory holds of the group whose request it took in the cycle that has ended:
+        four words in 64 bits, signed. None if it took none of the core's.
+        """
+        memory = self.units.memory
+        if self.units.stepped[tile] != self.clock - 1:
+            return None
+        banks = np.flatnonzero(memory.taken[tile] == core)
+        return int(memory.answers[tile, banks[0]]) if banks.size else None
+
+    def _attend(self, machines: Any) -> None:
+        attention = int(self.units.attention[0])
+        core = self.cores[attention]
+        core.attend()
+        machines[attention] = core.machine
 
     def _machines(self) -> Any:
         machines = List()

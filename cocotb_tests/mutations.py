@@ -52,6 +52,11 @@ def _core(what: str, file: str, before: str, after: str, test: str) -> Mutation:
     return replace(_mutation(what, file, before, after, test), file=f"hdl/core/{file}.py")
 
 
+def _router(what: str, before: str, after: str) -> Mutation:
+    test = "router.py::test_flits_leave_in_their_cycle[3x3-icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/node/router.py")
+
+
 MUTATIONS = (
     _mutation("sign step added instead of subtracted", "shift_add",
               "old - (step_sum << place)", "old + (step_sum << place)",
@@ -392,6 +397,17 @@ MUTATIONS = (
     _core("columns in use read as rows", "control_status",
           "self.configuration[mcu][key.name.lower()]", "self.configuration[mcu].rows",
           "control_status.py::test_registers_hold_what_they_should[CLIP_X3-icarus]"),
+    _router("the first input is always served first",
+            "turn.eq(Mux((wait & after).any(), wait & after, wait))", "turn.eq(wait)"),
+    _router("a flit unlocks its output", "lock.eq(Mux(flit.tail, 0, grant))", "lock.eq(0)"),
+    _router("any flit begins a worm", "Mux(lock.any(), lock, heads)", "Mux(lock.any(), lock, 31)"),
+    _router("a place taken while one is left is lost",
+            "level.eq(level + comes - leaves)",
+            "level.eq(Mux(leaves, level - 1, level + comes))"),
+    _router("a blocked flit counts as served", "with m.If(moves):", "with m.If(grant.any()):"),
+    _router("the reciprocal of the width rounded down",
+            "-(-(1 << 2 * TILE_BITS) // self.params.width)",
+            "(1 << 2 * TILE_BITS) // self.params.width"),
 )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class NodeParams:
 
 
 def counter_names() -> list[str]:
-    """Performance counters of a router: for each output flits sent, and cycles in which a flit was
-    ready for it that had to wait.
+    """Performance counters of a router: for each output flits sent, and cycles in which there was
+    a flit to move and no place free.
     """
     return [f"{port.name.lower()}.{what}" for port in Port for what in ("flits", "blocked")]

@@ -1,6 +1,6 @@
 """FuseSoC generator: writes the Verilog of a design, and what its targets need beside it.
 
-Its parameters are ``top``, mcu or core; ``preset``, a name that ``panther presets`` lists; and
+Its parameters are ``top``, mcu_ip or core; ``preset``, a name that ``panther presets`` lists; and
 ``bench``, true for what the test beside this file needs, too.
 """
 
@@ -93,16 +93,16 @@ def main() -> None:
     """Write the files into the current folder, and the core that names them."""
     from fusesoc.capi2.generator import Generator
 
-    from hdl.verilog import core_verilog, mcu_verilog
+    from hdl.verilog import core_verilog, mcu_ip_verilog
     from panther.arch.presets import core_preset, preset
     from panther.asm import assemble_file
 
     generator = Generator()
     top, name = generator.config["top"], generator.config["preset"]
     simulated: list[object] = ["bench.v"]
-    if top == "mcu":
+    if top == "mcu_ip":
         params = preset(name)
-        text = mcu_verilog(params)
+        text = mcu_ip_verilog(params)
         lines = [f"localparam {size} = {value};\n" for size, value in numbers(params).items()]
         Path("parameters.vh").write_text("".join(lines))
         simulated.append({"parameters.vh": {"is_include_file": True}})
@@ -115,7 +115,7 @@ def main() -> None:
         Path("program.hex").write_text("".join(f"{word:016x}\n" for word in program))
         simulated.append({"program.hex": {"file_type": "user", "copyto": "program.hex"}})
     else:
-        raise ValueError(f"Parameter top must be mcu or core, not {top!r}")
+        raise ValueError(f"Parameter top must be mcu_ip or core, not {top!r}")
     Path(f"{top}.v").write_text(text)
     Path("lint.vlt").write_text((ROOT / "hdl" / "lint.vlt").read_text())
     generator.add_files([{f"{top}.v": {"copyto": f"{top}.v"}}], "rtl", file_type="verilogSource")

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hdl.verilog import core_verilog, mcu_verilog
+from hdl.verilog import core_verilog, mcu_ip_verilog, mcu_verilog
 from panther.arch.core import CoreParams
 from panther.arch.presets import CORES, PRESETS
 
@@ -35,6 +35,11 @@ TARGETS: dict[str, Target] = {
     "mcu-tiny": _mcu("TINY", "unit of 6 x 5 lines, three slices, operands of 8 bits"),
     "mcu-small": _mcu("SMALL", "unit of 16 x 16 lines, the paper's slicing"),
     "mcu": _mcu("PAPER", "the paper's unit: 128 x 128 lines"),
+    "mcu-ip-tiny": Target(
+        top="mcu_ip",
+        what="the smallest unit with its AXI ports",
+        verilog=lambda: mcu_ip_verilog(PRESETS["TINY"]),
+    ),
     "core-small": _core(CORES["SMALL"], "core with three units of 16 x 16 lines", routed=False),
     "core-one": _core(replace(CORES["PAPER"], mcus=1), "core with one of the paper's units"),
     # it fills 86 % of the device: nextpnr looks for places for more than half an hour

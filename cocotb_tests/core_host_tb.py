@@ -48,6 +48,13 @@ HARMLESS = """
         hlt
         vi.div  r0, r0, 0, 4, 0
 """
+SURE = {
+    "inv": "inv s0, 0, 8", "ld": "ld r0, s0, -1, 4\nld r0, s0, 0, 4", "st": "st r0, s0, 1, 4",
+    "ld2": "ld2 r0, s0, 0, 4, 2, 8", "mcu": "mcu m0:mvm", "crs": "crs m1",
+    "mcfg": "mcfg m0, rows, 9\nmcfg m0, rows, 99", "csrr": "csrr s1, m0.rows\ncsrr s1, 1200",
+    "csr": "csr rounding, 0\ncsr cycle, 1",
+}  # fmt: skip
+"""Words that the host carries out beside others at random."""
 LEAST_PAUSES = (30, 30, 30)
 
 
@@ -213,7 +220,9 @@ async def steps_and_instructions_of_the_host_agree(dut):
                 break
         for item in CORE_INSTRUCTIONS.values():
             alike = [word for word in pool if kind_of(word) == item.mnemonic]
-            for word in rng.sample(alike, min(3, len(alike))):
+            # addresses at random are seldom right
+            alike = [*rng.sample(alike, min(2, len(alike))), *words_of(SURE.get(item.mnemonic, ""))]
+            for word in alike:
                 await carry_out(console, twin, word, f"{name}, in the end", met)
         await dump(driver, console, twin, name, met)
         if console.held:
@@ -224,7 +233,7 @@ async def steps_and_instructions_of_the_host_agree(dut):
     missing = allowed - {kind for kind, fault in met if fault is Fault.NONE}
     assert not missing, f"the host must have carried out {sorted(missing)}"
     faults = {fault.name for _, fault in met}
-    least = {"ILLEGAL", "REGISTER", "MEMORY", "ALIGNMENT", "CSR", "WATCHDOG"}
+    least = {"ILLEGAL", "REGISTER", "MEMORY", "ALIGNMENT", "CONFIG", "CSR"}
     assert faults >= least, f"the host must meet {sorted(least - faults)}"
 
 

@@ -59,8 +59,7 @@ async def worms_then_credits_then_rows_go(dut):
             golden["source"] = tile
             rtl = unpack(FLIT, dut.o_flit__payload)
             for name in FLIT_FIELDS:
-                value = rtl[name]
-                assert value == golden[name], f"{where}: {name} must be {golden[name]}, not {value}"
+                compare("NetworkPort", f"{where}, {name}", golden[name], rtl[name])
         seen.add((ready, has_row, has_credit, worm))
     compare("NetworkPort", "cases seen", 12, len(seen))
 
@@ -83,7 +82,7 @@ async def what_comes_is_handed_on(dut):
         )  # fmt: skip
         if is_row:
             rtl = dut.o_row__payload.value.to_unsigned()
-            assert rtl == pack(FLIT, flit), f"{where}: the row must be {flit}"
+            compare("NetworkPort", f"{where}, row", pack(FLIT, flit), rtl)
         else:
             compare_pins(
                 "NetworkPort", where, dut,

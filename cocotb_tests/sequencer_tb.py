@@ -93,7 +93,9 @@ class Writer:
 
     def field(self, name: str, part: Field) -> int:
         rng, at = self.rng, len(self.words)
-        if rng.random() < self.odd:
+        # in a shift or a register any value is as good as another
+        matters = part.name in ("end", "id", "tile", "fifo")
+        if rng.random() < (4 * self.odd if matters else self.odd):
             return corner(rng, part.least, part.greatest)
         size = self.params.tile.core.memory_words
         choices = {
@@ -125,9 +127,11 @@ class Bench:
         self.sender = make_send_unit(self.params)
         self.receiver = make_receive_unit(self.params)
         self.now = self.begun = 0
-        self.held = self.hold = False
+        self.held = self.hold = self.patched = False
         self.faults: set[TileFault] = set()
-        self.halts = self.sent = self.received = self.steps = self.late = self.between = 0
+        self.halts = self.sent = self.received = self.steps = self.late = self.between = (
+            self.patches
+        ) = 0
 
     @property
     def state(self) -> np.ndarray:
@@ -163,6 +167,23 @@ class Bench:
         program = load_tile_program(self.params, np.array(words, np.uint64), inverted)
         self.twin.rows[NUMBER, : len(words)] = program.rows[: len(words)]
 
+    async def patch(self) -> None:
+        """Another instruction where the sequencer is held, and goes on."""
+        dut, address = self.dut, int(self.twin.pc[NUMBER, 0])
+        if address >= self.params.tile.instructions:
+            return
+        writer = Writer(self.rng, 0.0)
+        writer.put(self.rng.choice(("nop", "sset", "recv")))
+        dut.i_program__valid.value = 1
+        dut.i_program__payload.value = address | writer.words[0] << ADDRESS_BITS
+        self.patched = True
+        await self.tick(f"cycle {self.now}, patched", starts=False)
+        dut.i_program__valid.value = 0
+        program = load_tile_program(self.params, np.array(writer.words, np.uint64))
+        self.twin.rows[NUMBER, address] = program.rows[0]
+        self.patched = False
+        self.patches += 1
+
     async def tick(self, where: str, *, starts: bool, at: int | None = None) -> None:
         """One cycle; a start may be at any address."""
         dut, rng, twin, now = self.dut, self.rng, self.twin, self.now
@@ -171,7 +192,8 @@ class Bench:
         sends, receives = bool(sender[Sending.BUSY]), bool(receiver[Receiving.BUSY])
         if rng.random() < (0.1 if self.hold else self.habits.hold):
             self.hold = not self.hold
-        step = rng.random() < 0.2
+        step = rng.random() < 0.2 and not self.patched
+        self.hold |= self.patched
         start_pc = rng.choice((0, 0, 0, rng.randrange(40), self.params.tile.instructions))
         if at is not None:
             start_pc = at
@@ -184,7 +206,9 @@ class Bench:
             send_fault = TileFault.WATCHDOG
         if receives and rng.random() < self.habits.fault:
             receive_fault = rng.choice((TileFault.WATCHDOG, TileFault.MESSAGE))
-        elif rng.random() < self.habits.fault / 10 or now > self.begun + LONGEST:
+        elif rng.random() < self.habits.fault / (10 if self.running else 1):
+            receive_fault = TileFault.SENDER
+        elif self.running and now > self.begun + LONGEST:
             receive_fault = TileFault.SENDER
         dut.send_fault.value, dut.send_pc.value = send_fault, int(sender[Sending.PC])
         dut.receive_fault.value = receive_fault
@@ -289,6 +313,8 @@ class Bench:
                 for _ in range(self.rng.choice((0, 1, 4))):
                     await self.tick(f"cycle {self.now}, halted", starts=False)
                 await self.tick(f"cycle {self.now}, start", starts=True)
+            if self.held and self.rng.random() < 0.05:
+                await self.patch()
             # a start while it runs does nothing, and ends a hold for good
             starting = self.running and self.rng.random() < 0.01
             await self.tick(f"cycle {self.now}", starts=starting)
@@ -326,3 +352,4 @@ async def programs_are_run(dut, habits):
         assert bench.late, "a start must wait"
     if habits.hold:
         assert bench.steps > 20, f"more than 20 steps must be done, not {bench.steps}"
+        assert bench.patches > 5, f"more than 5 words must be replaced, not {bench.patches}"

@@ -9,4 +9,4 @@ CASES = [*((name, "icarus") for name in ("ALONE", "ROW", "SQUARE")), ("ROW", "ve
 @pytest.mark.parametrize(("name", "simulator"), CASES)
 def test_messages_are_sent(simulate, name, simulator):
     design = unit_design(SendUnit, NODES[name])
-    simulate(design, "send_unit_tb", simulator, expected=5, variables={"PANTHER_SET": name})
+    simulate(design, "send_unit_tb", simulator, expected=6, variables={"PANTHER_SET": name})

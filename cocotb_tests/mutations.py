@@ -57,6 +57,21 @@ def _router(what: str, before: str, after: str) -> Mutation:
     return replace(_mutation(what, "", before, after, test), file="hdl/node/router.py")
 
 
+def _axi4(what: str, before: str, after: str) -> Mutation:
+    test = "axi4.py::test_bursts_match_a_memory[icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/host/axi4.py")
+
+
+def _axi_lite(what: str, before: str, after: str) -> Mutation:
+    test = "axi_lite.py::test_accesses_match_a_memory[icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/host/axi_lite.py")
+
+
+def _mcu_ip(what: str, before: str, after: str) -> Mutation:
+    test = "mcu_ip.py::test_matches_golden[TINY-icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/ip/mcu_ip.py")
+
+
 MUTATIONS = (
     _mutation("sign step added instead of subtracted", "shift_add",
               "old - (step_sum << place)", "old + (step_sum << place)",
@@ -408,6 +423,28 @@ MUTATIONS = (
     _router("the reciprocal of the width rounded down",
             "-(-(1 << 2 * TILE_BITS) // self.params.width)",
             "(1 << 2 * TILE_BITS) // self.params.width"),
+    _axi4("a burst may cross 4 KiB by a beat",
+          ">= 1 << len(words)", "> 1 << len(words)"),
+    _axi4("data nobody asked for are kept",
+          "with m.Elif(dropping & has_data):", "with m.Elif(dropping & has_data & 0):"),
+    _axi4("the response comes before the last beat's",
+          "writing & write_ended & ~(waiting & chosen) &", "writing & write_ended &"),
+    _axi4("a refused read goes on although nobody takes it",
+          "refused.eq(reading & read_refused & ~read_ended & ~has_behind)",
+          "refused.eq(reading & read_refused & ~read_ended)"),
+    _axi_lite("an address between words gets to the bus",
+              "address[:ALIGNMENT_BITS] != 0", "address[:1] != 0"),
+    _axi_lite("a response overwrites one that waits",
+              "has_write_address & has_write_data & ~self.s_axil_bvalid",
+              "has_write_address & has_write_data"),
+    _mcu_ip("a packet overwrites results that are being streamed",
+            "self.packet_waits[n] & ~self.held[out]", "self.packet_waits[n]"),
+    _mcu_ip("a command overwrites results that are being streamed",
+            "mcu.i_command.ready & ~(overwrites & self.held).any()", "mcu.i_command.ready"),
+    _mcu_ip("a packet too long starts an operation",
+            "fits = ~too_long & ~overflowed[entry]", "fits = ~too_long"),
+    _mcu_ip("a packet much too long begins anew",
+            "used.eq(Mux(present > room, room, present))", "used.eq(present)"),
 )  # fmt: skip
 
 

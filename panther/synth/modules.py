@@ -31,12 +31,14 @@ def ports(verilog: str, name: str) -> list[Port]:
 def drivers(verilog: str, name: str) -> dict[str, str]:
     """The instance in module ``name`` that drives each signal, by the signal's name.
 
+    An instance's inputs have names, too, ``instance.port``, and are driven by another one.
+
     Raises
     ------
     ValueError
         If the text has no such module.
     """
-    found = {}
+    found, inputs = {}, {}
     for module, instance, connections in re.findall(
         r"^  (\w+) (\w+) \(\n(.*?)^  \);", _body(verilog, name), re.MULTILINE | re.DOTALL
     ):
@@ -44,7 +46,9 @@ def drivers(verilog: str, name: str) -> dict[str, str]:
         for port, signal in re.findall(r"\.(\w+)\((\w+)", connections):
             if port in outputs:
                 found[signal] = instance
-    return found
+            else:
+                inputs[f"{instance}.{port}"] = signal
+    return found | {pin: found[signal] for pin, signal in inputs.items() if signal in found}
 
 
 def _body(verilog: str, name: str) -> str:

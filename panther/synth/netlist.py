@@ -85,7 +85,7 @@ def cells_of_units(module: Module, drivers: Mapping[str, str]) -> dict[str, Cell
     """
     found: dict[str, Counter[str]] = {}
     for name, cell in module["cells"].items():
-        unit = name.split(".")[0] if "." in name else drivers.get(signal(name), TOP)
+        unit = drivers.get(signal(name)) or (name.split(".")[0] if "." in name else TOP)
         unit = re.sub(r"_\d+$", "", unit)  # Amaranth's, where a signal has the submodule's name
         found.setdefault(unit, Counter())[cell["type"]] += 1
     counted = {unit: _count(types) for unit, types in found.items()}

@@ -1,4 +1,4 @@
-"""Training on two tiles: what the programs of ``examples/two_tiles`` are given, and what golden does."""
+"""Training on two tiles: what the programs of ``examples/two_tiles`` get, and what golden does."""
 
 from dataclasses import dataclass
 

@@ -101,11 +101,11 @@ def picture(path: Path, counted: Counted, title: str = "") -> None:
     from matplotlib.patches import Patch
 
     params = counted.params
-    width, height = max(4.2 * params.width, 7.5), 3.4 * params.height + 1.1
+    width, height = max(4.2 * params.width - 1.4, 6.5), 3.4 * params.height + 1.1
     figure, axes = plt.subplots(figsize=(min(width, 24), min(height, 24)), layout="constrained")
     axes.set_aspect("equal")
     axes.axis("off")
-    axes.set_xlim(-0.5, 1.5 * params.width - 0.5)
+    axes.set_xlim(-0.5, 1.5 * params.width - 1.0)
     axes.set_ylim(-1.25 * params.height + 0.55, 0.6)
     most = max(
         (counted.flits(tile, port) for tile in range(params.tiles) for port in _STEPS), default=0

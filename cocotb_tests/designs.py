@@ -102,6 +102,7 @@ _QUICK = CoreParams(
     ),
     mcus=1, registers=32, instructions=24, memory_words=64,
 )  # fmt: skip
+_MESSAGES = replace(_QUICK, registers=128, instructions=160, memory_words=512)
 NODES: dict[str, NodeParams] = {
     # one queue of the least size
     "ALONE": NodeParams(
@@ -123,6 +124,29 @@ NODES: dict[str, NodeParams] = {
     ),
     "PAIR": NodeParams(
         width=2, height=1, tile=TileParams(core=_QUICK, cores=1, instructions=10, fifos=2),
+    ),
+    # compared with their twins, all of them
+    "LOCKSTEP_PAIR": NodeParams(
+        width=2, height=1, tile=TileParams(
+            core=_MESSAGES, cores=2, instructions=64, fifos=2, fifo_rows=8,
+        ),
+    ),
+    "LOCKSTEP_SQUARE": NodeParams(
+        width=2, height=2, tile=TileParams(
+            core=_MESSAGES, cores=3, instructions=64, fifos=4, fifo_rows=3,
+        ),
+    ),
+    "LOCKSTEP_ROW": NodeParams(
+        width=4, height=1, tile=TileParams(
+            core=replace(_MESSAGES, memory_words=1024, instructions=16), cores=1, instructions=16,
+            fifos=2, fifo_rows=16,
+        ),
+    ),
+    "LOCKSTEP_ALONE": NodeParams(
+        width=1, height=1, tile=TileParams(
+            core=replace(_MESSAGES, memory_cycles=1), cores=1, instructions=64, fifos=1,
+            fifo_rows=2,
+        ),
     ),
     # two words of bits for its tiles
     "WIDE": NodeParams(
@@ -267,3 +291,36 @@ def node_bench(params: NodeParams) -> Design:
 
     key = digest(source_digest("hdl", "panther/arch"), "node", params)
     return node_bench_design(params, _kept(f"node-{key}", lambda: node_verilog(params)))
+
+
+def node_lockstep_bench(params: NodeParams) -> Design:
+    """A node with retire ports on the bench."""
+    from cocotb_tests.bench.node_lockstep import node_lockstep_design
+    from hdl.verilog import node_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "node retire", params)
+    verilog = _kept(f"node-{key}", lambda: node_verilog(params, retire=True))
+    return node_lockstep_design(params, verilog)
+
+
+def tile_lockstep_bench(params: NodeParams) -> Design:
+    """A tile with retire ports on a bench with its pins."""
+    from cocotb_tests.bench.node_lockstep import tile_lockstep_design
+    from hdl.tile.tile import Tile
+    from hdl.verilog import component_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "tile retire", params)
+    verilog = _kept(
+        f"tile-{key}", lambda: component_verilog(Tile(params, retire=True), name="tile")
+    )
+    return tile_lockstep_design(params, verilog)
+
+
+def core_lockstep_bench(params: CoreParams) -> Design:
+    """A core with a retire port on a bench with its pins."""
+    from cocotb_tests.bench.node_lockstep import core_lockstep_design
+    from hdl.verilog import core_verilog
+
+    key = digest(source_digest("hdl", "panther/arch"), "core retire", params)
+    verilog = _kept(f"core-{key}", lambda: core_verilog(params, retire=True))
+    return core_lockstep_design(params, verilog)

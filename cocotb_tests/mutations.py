@@ -67,6 +67,21 @@ def _axi_lite(what: str, before: str, after: str) -> Mutation:
     return replace(_mutation(what, "", before, after, test), file="hdl/host/axi_lite.py")
 
 
+def _bank(what: str, before: str, after: str) -> Mutation:
+    test = "memory_bank.py::test_requests_are_taken_in_turn[THREE-icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/tile/memory_bank.py")
+
+
+def _memory(what: str, before: str, after: str) -> Mutation:
+    test = "shared_memory.py::test_every_cycle_is_as_in_the_twin[THREE-icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/tile/shared_memory.py")
+
+
+def _tile(what: str, before: str, after: str) -> Mutation:
+    test = "tile.py::test_units_work_together[icarus]"
+    return replace(_mutation(what, "", before, after, test), file="hdl/tile/tile.py")
+
+
 def _mcu_ip(what: str, before: str, after: str) -> Mutation:
     test = "mcu_ip.py::test_matches_golden[TINY-icarus]"
     return replace(_mutation(what, "", before, after, test), file="hdl/ip/mcu_ip.py")
@@ -445,6 +460,26 @@ MUTATIONS = (
             "fits = ~too_long & ~overflowed[entry]", "fits = ~too_long"),
     _mcu_ip("a packet much too long begins anew",
             "used.eq(Mux(present > room, room, present))", "used.eq(present)"),
+    _bank("the first requester goes first",
+          "first.eq(turns & (~turns + 1))", "first.eq(awake & (~awake + 1))"),
+    _bank("send unit takes for nobody",
+          "reader[SEND_READER].eq(chosen[send])", "reader[SEND_READER].eq(0)"),
+    _bank("who is refused sleeps for ever", " & ~woken)", ")"),
+    _bank("whoever sleeps wakes for any group",
+          "changed & (number.index == request.index)", "changed"),
+    _bank("who has withdrawn a request sleeps on",
+          "parked.eq(self.asks & (parked", "parked.eq((parked"),
+    _bank("a store that is refused writes",
+          "Mux(taken & stores, request.mask, 0)", "Mux(stores, request.mask, 0)"),
+    _memory("a core loads what is not valid",
+            "request.plain.eq(store & port.p.plain)", "request.plain.eq(port.p.plain)"),
+    _memory("what a core releases is still to be read",
+            "Mux(store, port.p.readers, 0)", "port.p.readers"),
+    _memory("send unit leaves what it takes", "to_send.take.eq(1)", "to_send.take.eq(0)"),
+    _tile("a core gets what it asked for before its reset",
+          "memory.forget.eq(self.reset)", "memory.forget.eq(0)"),
+    _tile("the clock stops a cycle early",
+          "self.clock_enable.eq(awake | lingers)", "self.clock_enable.eq(awake)"),
 )  # fmt: skip
 
 

@@ -1,5 +1,8 @@
+import pytest
+
 from cocotb_tests.bench.tile import tile_bench_design
 
 
-def test_units_work_together(simulate):
-    simulate(tile_bench_design(), "tile_tb", "icarus", expected=6)
+@pytest.mark.parametrize("simulator", ["icarus"])
+def test_units_work_together(simulate, simulator):
+    simulate(tile_bench_design(), "tile_tb", simulator, expected=6)

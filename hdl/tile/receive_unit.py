@@ -191,8 +191,9 @@ class ReceiveUnit(wiring.Component):
             self.credit.p.fifo.eq(told),
             self.credit.p.rows.eq(owed[told]),
         ]
-        for only_behind in (False, True):
-            for n in reversed(queues):
+        # none lies before queue 0
+        for only_behind, candidates in ((False, queues), (True, queues[1:])):
+            for n in reversed(candidates):
                 with m.If((owed[n] != 0) & ((last_told < n) if only_behind else 1)):
                     m.d.comb += told.eq(n)
         with m.If(tells):

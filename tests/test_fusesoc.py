@@ -24,8 +24,8 @@ def fusesoc(folder, *arguments):
 def execute(folder, *command):
     """Status and output of a program that finds our tools through panther tool."""
     done = subprocess.run(
-        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        timeout=300,
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        check=False, timeout=300,
         env={**os.environ, "EDALIZE_LAUNCHER": f"{BIN / 'panther'} tool", "HOME": str(folder)},
     )  # fmt: skip
     return done.returncode, done.stdout
@@ -62,7 +62,7 @@ def test_linter_sees_a_fault(tmp_path):
     file.write_text(file.read_text().replace("endmodule", "wire [3:0] a = b;\nendmodule", 1))
     status, said = execute(file.parent, "make")
     assert status != 0, said
-    assert "%Warning-IMPLICIT" in said
+    assert "%Error" in said
 
 
 def test_unit_passes_its_test_and_a_broken_one_does_not(tmp_path):

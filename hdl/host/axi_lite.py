@@ -100,7 +100,6 @@ class AxiLite(wiring.Component):
 
         # the one that goes to the bus has a place for its response
         may_write, may_read, write = Signal(), Signal(), Signal()
-        writes_turn = Signal(init=1)
         address = Signal(self.address_bits)
         m.d.comb += [
             may_write.eq(has_write_address & has_write_data & ~self.s_axil_bvalid),
@@ -118,7 +117,8 @@ class AxiLite(wiring.Component):
         error = Signal(ERROR_BITS)
         with m.FSM():
             with m.State("CHOOSE"):
-                m.d.sync += write.eq(may_write & (writes_turn | ~may_read))
+                # one that has ended has nothing to follow it yet, so the other kind comes next
+                m.d.sync += write.eq(may_write)
                 with m.If(may_write | may_read):
                     m.next = "REQUEST"
             with m.State("REQUEST"):
@@ -135,7 +135,6 @@ class AxiLite(wiring.Component):
                     m.d.comb += ended.eq(1)
                     m.next = "CHOOSE"
         with m.If(ended):
-            m.d.sync += writes_turn.eq(~write)
             with m.If(write):
                 m.d.sync += [
                     has_write_address.eq(0),

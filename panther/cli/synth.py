@@ -115,9 +115,8 @@ def _table(entries: "Mapping[str, Entry]", console: "Console") -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("design", no_wrap=True)
-    for column in ("LUTs", "%", "flip-flops", "block RAMs", "multipliers", "Fmax MHz", "CPU s"):
+    for column in ("LUTs", "%", "flip-flops", "RAMs", "mult.", "Fmax MHz", "CPU s"):
         table.add_column(column, justify="right")
-    table.add_column("slowest path", overflow="fold")
     for name, entry in entries.items():
         cells, layout = entry.synthesis.cells, entry.layout
         seconds = entry.synthesis.cost.cpu_seconds + (layout.cost.cpu_seconds if layout else 0)
@@ -130,9 +129,16 @@ def _table(entries: "Mapping[str, Entry]", console: "Console") -> None:
             str(cells.multipliers),
             f"{layout.fmax_mhz:.1f}" if layout else "-",
             f"{seconds:.0f}",
-            f"{layout.path.first} to {layout.path.last}" if layout else "-",
         )
     console.print(table)
+    for name, entry in entries.items():
+        if entry.layout is not None:
+            path = entry.layout.path
+            console.print(
+                f"slowest path of {name}: {path.first} to {path.last}, {path.nanoseconds:.1f} ns",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _compare(

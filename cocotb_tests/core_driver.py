@@ -309,7 +309,7 @@ class CoreDriver:
             raw = ring.read(begin, end)
         else:
             raw = np.concatenate([ring.read(begin, TRACE_DEPTH), ring.read(0, end)])
-        return _rows(event, raw)
+        return rows_of(event, raw)
 
 
 def _wide(raw: NDArray[np.uint32], column: int) -> NDArray[np.int64]:
@@ -317,7 +317,8 @@ def _wide(raw: NDArray[np.uint32], column: int) -> NDArray[np.int64]:
     return (low | high << np.uint64(32)).view(np.int64)
 
 
-def _rows(event: Event, raw: NDArray[np.uint32]) -> NDArray[np.int64]:
+def rows_of(event: Event, raw: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Rows of a stream as :class:`models.system.trace.Event` says, from those of a trace's ring."""
     words = raw.astype(np.int64)
     one = words[:, 1]
     if event is Event.SCALAR or event is Event.RETIRE:

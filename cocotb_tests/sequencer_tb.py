@@ -299,6 +299,8 @@ class Bench:
     def begin(self, pc: int) -> None:
         """A start in this cycle."""
         state = self.state
+        if self.running:
+            state[Sequencing.END] = self.now + 1
         state[Sequencing.RUNNING] = 0
         self.held = False
         sequencer.start(self.twin, self.sender, self.receiver, NUMBER, pc, self.now + 1)

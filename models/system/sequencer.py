@@ -40,7 +40,8 @@ class Sequencing(IntEnum):
     FAULT = 8
     FAULT_PC = 9
     FAULT_CYCLE = 10
-    END = 11
+    START_PC = 11
+    END = 12
     """The cycle behind its last one, if it has halted."""
 
 
@@ -80,9 +81,8 @@ def make_sequencer(params: NodeParams, rows: NDArray[np.int64]) -> Sequencer:
 def start(unit, sender, receiver, tile, pc, now):  # type: ignore[no-untyped-def]
     """Begin at ``pc``; the cycle before ``now`` is the one of the start."""
     state = unit.state[tile]
-    unit.pc[tile] = pc
-    unit.depth[tile] = 0
     state[Sequencing.STARTING] = 1
+    state[Sequencing.START_PC] = pc
     _begin(unit, sender, tile, receiver.state[tile, Receiving.BUSY] != 0, now - 1)
 
 
@@ -95,6 +95,8 @@ def _begin(unit, sender, tile, receives, now):  # type: ignore[no-untyped-def]
             Sequencing.STARTING, Sequencing.X, Sequencing.RETIRED, Sequencing.FAULT,
         ):  # fmt: skip
             state[register] = 0
+        unit.pc[tile] = state[Sequencing.START_PC]
+        unit.depth[tile] = 0
         state[Sequencing.RUNNING] = 1
         state[Sequencing.ORIGIN] = now + 1
         return True

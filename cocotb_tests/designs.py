@@ -284,13 +284,19 @@ def mesh_bench(params: NodeParams) -> Design:
     return mesh_bench_design(params, verilog)
 
 
-def node_bench(params: NodeParams) -> Design:
-    """A node on the bench."""
-    from cocotb_tests.bench.node import node_bench_design
+def node_design(params: NodeParams) -> Design:
+    """A node by itself, without retire ports."""
     from hdl.verilog import node_verilog
 
     key = digest(source_digest("hdl", "panther/arch"), "node", params)
-    return node_bench_design(params, _kept(f"node-{key}", lambda: node_verilog(params)))
+    return Design(toplevel="node", verilog=_kept(f"node-{key}", lambda: node_verilog(params)))
+
+
+def node_bench(params: NodeParams) -> Design:
+    """A node on the bench."""
+    from cocotb_tests.bench.node import node_bench_design
+
+    return node_bench_design(params, node_design(params).verilog)
 
 
 def node_lockstep_bench(params: NodeParams) -> Design:

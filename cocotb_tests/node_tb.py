@@ -268,18 +268,18 @@ async def program_runs_from_words_to_words(dut):
     for tile in used:
         await host.start(tile, 0, SEQUENCER)
         await host.set(tile_address(tile, "interrupt_enable"), 1 << SEQUENCER | 1)
-    compare("node", "interrupt pin before", 0, read(dut.interrupt))
+    compare("node", "interrupt pin before", 0, read(dut.irq))
     await host.set(node_address("clear_counters"), 1)
     await host.go()
     for _ in range(4000):
         await FallingEdge(dut.clk)
-        if read(dut.interrupt):
+        if read(dut.irq):
             break
-    compare("node", "interrupt pin", 1, read(dut.interrupt))
+    compare("node", "interrupt pin", 1, read(dut.irq))
     for tile in used:
         await host.interrupted(tile, halts=(0, SEQUENCER))
     await ClockCycles(dut.clk, 4)
-    compare("node", "interrupt pin after", 0, read(dut.interrupt))
+    compare("node", "interrupt pin after", 0, read(dut.irq))
     weights = sum(cells[..., k] << k * mcu.slices.value_bits for k in range(mcu.slices.count))
     compare("node", "result", x @ weights + 6, await host.words(last, 24, 4), ("word",))
 

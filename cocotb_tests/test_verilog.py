@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cocotb_tests.designs import SETS, core_design, mcu_design
+from cocotb_tests.designs import NODES, SETS, core_design, mcu_design, node_design
 from panther.arch.presets import CORES as PRESETS
 from panther.sim import ROOT
 from panther.tools import ToolError, require_simulator
@@ -48,6 +48,13 @@ def test_linter_is_silent_about_a_core(tmp_path, name, simulator):
     path = tmp_path / "core.v"
     path.write_text(core_design(PRESETS[name]).verilog)
     assert lint(simulator, path, "core") == (0, "")
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_linter_is_silent_about_a_node(tmp_path, simulator):
+    path = tmp_path / "node.v"
+    path.write_text(node_design(NODES["PAIR"]).verilog)
+    assert lint(simulator, path, "node") == (0, "")
 
 
 @pytest.mark.parametrize(

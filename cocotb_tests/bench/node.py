@@ -43,12 +43,12 @@ module bench(
   input clk,
   input rst,
 {newline.join(outer)}
-  output interrupt,
+  output irq,
   output [{params.tiles - 1}:0] clock_enable
 );
 {newline.join(wires)}
   node node(
-    .clk(clk), .rst(rst), .interrupt(interrupt), .clock_enable(clock_enable),
+    .clk(clk), .rst(rst), .irq(irq), .clock_enable(clock_enable),
     {f",{newline}    ".join(connected)}
   );
 {newline.join(instances)}

@@ -123,7 +123,7 @@ module node_unit(input clk, input rst);
   wire [{params.tiles - 1}:0] clock_enable;
 {newline.join(items)}
   node node(
-    .clk(clk), .rst(rst), .interrupt(interrupt), .clock_enable(clock_enable),
+    .clk(clk), .rst(rst), .irq(interrupt), .clock_enable(clock_enable),
     {f",{newline}    ".join(connected)}
   );
   node_host #(
@@ -189,6 +189,4 @@ module bench(
   );
 endmodule
 """
-    return Design(
-        toplevel="bench", verilog="\n".join([verilog, *_sources(), _pins(params), top])
-    )
+    return Design(toplevel="bench", verilog="\n".join([verilog, *_sources(), _pins(params), top]))

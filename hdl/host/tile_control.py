@@ -165,7 +165,7 @@ class TileControl(wiring.Component):
             value("held").eq(to_register(held)),
         ]
         m.d.sync += [
-            before.eq((running | held) & ~reset),
+            before.eq(running | held),
             self.active.eq((running | held).any()),
             self.interrupt.eq((pending & enabled).any()),
         ]

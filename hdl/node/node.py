@@ -41,7 +41,7 @@ class Node(wiring.Component):
         AXI4-Lite slave, control registers; see ``axi_lite_members``.
     s_axi_* :
         AXI4 slave, memories, programs and cells; see ``axi4_members``.
-    interrupt : Out(1)
+    irq : Out(1)
         An interrupt that is enabled is pending.
     clock_enable : Out(tiles)
         Which tiles need their clock in this cycle.
@@ -61,7 +61,7 @@ class Node(wiring.Component):
         members = {
             **axi_lite_members(control_bits(params)),
             **axi4_members(memory_bits(params), ID_BITS),
-            "interrupt": Out(1),
+            "irq": Out(1),
             "clock_enable": Out(params.tiles),
             "array": Out(ArraySignature(core.mcu)).array(cores * core.mcus),
         }
@@ -123,7 +123,7 @@ class Node(wiring.Component):
             mesh.counter_select.eq(reduce(or_, (page.router_select for page in tile_controls))),
             control.tile_interrupt.eq(Cat(page.interrupt for page in tile_controls)),
             control.tile_active.eq(Cat(page.active for page in tile_controls)),
-            self.interrupt.eq(control.interrupt),
+            self.irq.eq(control.interrupt),
         ]
         return m
 

@@ -77,6 +77,11 @@ def _memory(what: str, before: str, after: str) -> Mutation:
     return replace(_mutation(what, "", before, after, test), file="hdl/tile/shared_memory.py")
 
 
+def _message(what: str, unit: str, before: str, after: str, case: str) -> Mutation:
+    test = f"{unit}.py::test_{case}icarus]"
+    return replace(_mutation(what, "", before, after, test), file=f"hdl/tile/{unit}.py")
+
+
 def _tile(what: str, before: str, after: str) -> Mutation:
     test = "tile.py::test_units_work_together[icarus]"
     return replace(_mutation(what, "", before, after, test), file="hdl/tile/tile.py")
@@ -478,8 +483,31 @@ MUTATIONS = (
     _memory("send unit leaves what it takes", "to_send.take.eq(1)", "to_send.take.eq(0)"),
     _tile("a core gets what it asked for before its reset",
           "memory.forget.eq(self.reset)", "memory.forget.eq(0)"),
-    _tile("the clock stops a cycle early",
-          "self.clock_enable.eq(awake | lingers)", "self.clock_enable.eq(awake)"),
+    _tile("the clock stops while a matrix unit goes on",
+          "~core.i_execute.ready, core.mcu_busy.any()]", "~core.i_execute.ready]"),
+    _message("a worm without end", "send_unit",
+             "worm_rows < WORM_ROWS - 1", "worm_rows < WORM_ROWS", "messages_are_sent[SQUARE-"),
+    _message("one row more than there is room for", "send_unit",
+             "under_way < tile.fifo_rows - 1", "under_way < tile.fifo_rows",
+             "messages_are_sent[ROW-"),
+    _message("a credit for several rows counts as one", "send_unit",
+             "left_before.data + self.credit_rows", "left_before.data + 1",
+             "messages_are_sent[ROW-"),
+    _message("a credit that is owed when another goes is lost", "receive_unit",
+             "Mux(tell, 0, owed[n]) + leaves", "Mux(tell, 0, owed[n] + leaves)",
+             "messages_are_stored[ROW-"),
+    _message("a message that ends early is stored", "receive_unit",
+             "bad.eq(last != end_read.data)", "bad.eq(last & ~end_read.data)",
+             "messages_are_stored[ROW-"),
+    _message("a credit breaks into a worm", "network_port",
+             "tells.eq(self.credit.valid & ~self.worm)", "tells.eq(self.credit.valid)",
+             "flits_are_chosen["),
+    _message("a later fault hides the first one", "sequencer",
+             "with m.If(stop & (self.fault == TileFault.NONE)):", "with m.If(stop):",
+             "programs_are_run[ALONE-"),
+    _message("a halt does not wait for what is being sent", "sequencer",
+             "((is_send | is_hlt) & ~self.send_idle)", "(is_send & ~self.send_idle)",
+             "programs_are_run[ALONE-"),
 )  # fmt: skip
 
 

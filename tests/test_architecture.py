@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "panther/asm": ARCH,
     "panther/tools.py": ARCH | {"find_libpython"},
     "panther/sim.py": ARCH | {"panther.tools", "cocotb_tools", "filelock"},
+    "panther/host": ARCH | {"panther.asm", "models", "numpy", "safetensors"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},
     "panther/cli": ANYTHING,
     "hdl": ARCH | {"amaranth"},

@@ -184,11 +184,6 @@ class Sequencer(wiring.Component):
         cause = Signal(TILE_FAULT_BITS)
         cause_pc = Signal(ADDRESS_BITS + 1)
         stop, retire = Signal(), Signal()
-        waited = Signal(VALUE_BITS)
-        with m.If(self.waiting):
-            m.d.sync += waited.eq(waited + 1)
-            with m.If(waited >= self.watchdog):
-                m.d.comb += own.eq(TileFault.WATCHDOG)
         m.d.comb += [cause.eq(own), cause_pc.eq(fetch.pc)]
         with m.If(own == TileFault.NONE):
             with m.If(self.send_fault != TileFault.NONE):
@@ -243,7 +238,7 @@ class Sequencer(wiring.Component):
                     m.next = "D"
             with m.State("D"):
                 m.d.comb += [self.running.eq(1), scalars.read.eq(1)]
-                m.d.sync += [now.eq(decoded), waited.eq(0)]
+                m.d.sync += now.eq(decoded)
                 m.next = "X"
                 with m.If(memory.past):
                     m.d.comb += own.eq(TileFault.PC)
@@ -254,7 +249,6 @@ class Sequencer(wiring.Component):
                 with m.If(stop):
                     m.next = "HALTED"
             with m.State("X"):
-                # a cycle in which anything but the watchdog stops it is no cycle waited
                 refused = Cat(condition for condition in faults.values()).any()
                 m.d.comb += [self.running.eq(1), self.waiting.eq(waits & ~refused)]
                 # the last one assigned wins: the least number

@@ -221,9 +221,6 @@ def _count_waits(units, tile, cycles):  # type: ignore[no-untyped-def]
         state = units.receiver.state[tile]
         if state[Receiving.BUSY] and state[Receiving.WAIT] != TileWait.NOTHING:
             state[Receiving.WAITED] += cycles
-        state = units.sequencer.state[tile]
-        if state[Sequencing.RUNNING] and state[Sequencing.WAIT] != TileWait.NOTHING:
-            state[Sequencing.WAITED] += cycles
 
 
 @njit(cache=True)
@@ -543,19 +540,21 @@ class Node:
             wait = TileWait.MATRIX
         running = bool(self.units.phase[n] != Phase.STOPPED)
         group = int(transfer[Transfer.GROUP]) if wait in (TileWait.LOAD, TileWait.STORE) else 0
-        return UnitStatus(running, core.fault, core.pc, core.cycle, wait, group)
+        # a core that has halted has run in its last cycle, too
+        halted = not running and core.fault is Fault.NONE and core.retired > 0
+        return UnitStatus(running, core.fault, core.pc, core.cycle + halted, wait, group)
 
     def _sequencer_status(self, tile: int) -> UnitStatus:
         self._check(tile)
         state = self.units.sequencer.state[tile]
+        running = bool(state[Sequencing.RUNNING] or state[Sequencing.STARTING])
         fault = TileFault(int(state[Sequencing.FAULT]))
         pc, cycle = (
             int(self.units.sequencer.pc[tile, 0]),
-            self.clock - int(state[Sequencing.ORIGIN]),
+            int(self.clock if running else state[Sequencing.END]) - int(state[Sequencing.ORIGIN]),
         )
         if fault is not TileFault.NONE:
             pc, cycle = int(state[Sequencing.FAULT_PC]), int(state[Sequencing.FAULT_CYCLE])
-        running = bool(state[Sequencing.RUNNING] or state[Sequencing.STARTING])
         return UnitStatus(running, fault, pc, cycle, TileWait(int(state[Sequencing.WAIT])), 0)
 
     def scalars(self, tile: int) -> NDArray[np.int64]:

@@ -72,8 +72,10 @@ def make_send_unit(params: NodeParams) -> SendUnit:
     """As after a reset."""
     tile, tiles = params.tile, params.tiles
     lanes = (tiles, BANKS, tile.send_lanes)
+    state = np.zeros((tiles, len(Sending)), np.int64)
+    state[:, Sending.QUIET] = -1
     return SendUnit(
-        state=np.zeros((tiles, len(Sending)), np.int64),
+        state=state,
         lanes=np.zeros(lanes, np.int64),
         there=np.zeros(lanes, np.int64),
         head=np.zeros((tiles, BANKS), np.int64),

@@ -34,14 +34,13 @@ class Sequencing(IntEnum):
     """The cycle that is its cycle 0."""
     RETIRED = 4
     WATCHDOG = 5
-    WAITED = 6
-    WAIT = 7
+    WAIT = 6
     """What it waits for in this cycle, by :class:`TileWait`."""
-    FAULT = 8
-    FAULT_PC = 9
-    FAULT_CYCLE = 10
-    START_PC = 11
-    END = 12
+    FAULT = 7
+    FAULT_PC = 8
+    FAULT_CYCLE = 9
+    START_PC = 10
+    END = 11
     """The cycle behind its last one, if it has halted."""
 
 
@@ -126,8 +125,6 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
             fault = _check(unit, tile, row)
             if fault == TileFault.NONE and _waits(row, sends, receives):
                 state[Sequencing.WAIT] = TileWait.UNIT
-                if state[Sequencing.WAITED] == state[Sequencing.WATCHDOG]:
-                    fault = np.int64(TileFault.WATCHDOG)
     where = pc
     if fault == TileFault.NONE and send_fault != TileFault.NONE:
         fault = np.int64(send_fault)
@@ -151,10 +148,8 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
         return False
     if not state[Sequencing.X]:
         state[Sequencing.X] = 1
-        state[Sequencing.WAITED] = 0
         return True
     if state[Sequencing.WAIT] != TileWait.NOTHING:
-        state[Sequencing.WAITED] += 1
         return False
     _carry_out(unit, sender, receiver, tile, row, now)
     return True
@@ -257,6 +252,4 @@ def due(unit, tile, now):  # type: ignore[no-untyped-def]
     state = unit.state[tile]
     if state[Sequencing.STARTING]:
         return now + 1
-    if state[Sequencing.RUNNING] and state[Sequencing.WAIT] != TileWait.NOTHING:
-        return now + 1 + state[Sequencing.WATCHDOG] - state[Sequencing.WAITED]
     return np.int64((1 << 62) - 1)

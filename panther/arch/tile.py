@@ -126,7 +126,7 @@ class TileFault(IntEnum):
     ALIGNMENT = 9
     CSR = 13
     WATCHDOG = 14
-    """Sequencer, send or receive unit waited too long: for a word nobody stores, for room in a
+    """Send or receive unit waited too long: for a word nobody stores, for room in a
     queue nobody empties, or for a message that does not come."""
     DESTINATION = 16
     """A message to a tile or a queue that does not exist, or from a queue that does not."""

@@ -3,13 +3,21 @@
 import random
 from typing import Any
 
+import numpy as np
 from cocotb.triggers import FallingEdge
 
+from cocotb_tests.compare import compare
 from cocotb_tests.drivers import pack, unpack
 from hdl.host.bus import BusSignature, request_layout, response_layout
 
 PATIENCE = 10_000
 """Cycles after which a slave hangs."""
+
+
+def agree(unit: str, what: str, golden: Any, rtl: Any) -> None:
+    """Compare numbers, or tuples and lists of them: a word and its error, a list of starts."""
+    axes = ("item", "part")[: np.ndim(golden)]
+    compare(unit, what, golden, rtl, axes)
 
 
 class BusMaster:

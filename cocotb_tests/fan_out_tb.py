@@ -6,8 +6,7 @@ import random
 import cocotb
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from cocotb_tests.bus_master import BusMaster
-from cocotb_tests.compare import compare
+from cocotb_tests.bus_master import BusMaster, agree
 from cocotb_tests.drivers import pack, start, unpack
 from hdl.host.bus import BusError, BusSignature, request_layout, response_layout
 
@@ -80,19 +79,19 @@ async def accesses_reach_their_bus(dut):
             got, error = await bus.read(address, last=last)
         target = address >> low_bits
         for n, slave in enumerate(slaves):
-            compare("fan-out", f"requests at bus {n}, {what}", int(n == target), len(slave.asked))
+            agree("fan-out", f"requests at bus {n}, {what}", int(n == target), len(slave.asked))
         if target >= buses:
-            compare("fan-out", f"error of {what}", BusError.DECERR, error)
+            agree("fan-out", f"error of {what}", BusError.DECERR, error)
             continue
         asked, answer = slaves[target].asked[0], slaves[target].answers[0]
         low = address & (1 << low_bits) - 1
-        compare("fan-out", f"request, {what}", (writes, low, last),
+        agree("fan-out", f"request, {what}", (writes, low, last),
                 (asked.write, asked.address, asked.last))  # fmt: skip
         if writes:
-            compare("fan-out", f"data, {what}", (data, strobe), (asked.data, asked.strobe))
+            agree("fan-out", f"data, {what}", (data, strobe), (asked.data, asked.strobe))
         else:
-            compare("fan-out", f"answer, {what}", answer["data"], got)
-        compare("fan-out", f"error of {what}", answer["error"], error)
+            agree("fan-out", f"answer, {what}", answer["data"], got)
+        agree("fan-out", f"error of {what}", answer["error"], error)
 
 
 @cocotb.test()
@@ -113,4 +112,4 @@ async def answer_in_the_next_cycle_is_not_lost(dut):
     cocotb.start_soon(answer())
     for _ in range(5):
         got = await bus.read(0)
-        compare("fan-out", "answer", (0x12345678, 0), got)
+        agree("fan-out", "answer", (0x12345678, 0), got)

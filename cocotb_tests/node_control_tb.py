@@ -5,8 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge
 
-from cocotb_tests.bus_master import BusMaster
-from cocotb_tests.compare import compare
+from cocotb_tests.bus_master import BusMaster, agree
 from cocotb_tests.designs import node_parameters
 from cocotb_tests.drivers import corner, start
 from cocotb_tests.pins import compare_pins, read
@@ -54,20 +53,20 @@ async def every_address_answers(dut):
     for address in range(0, PAGE_BYTES, 4):
         if address not in words:
             if address < 0x200 or rng.random() < 0.1:
-                compare("node control", f"read of {address:#x}", BusError.DECERR,
+                agree("node control", f"read of {address:#x}", BusError.DECERR,
                         (await bus.read(address))[1])  # fmt: skip
-                compare("node control", f"write of {address:#x}", BusError.DECERR,
+                agree("node control", f"write of {address:#x}", BusError.DECERR,
                         await bus.write(address, 1))  # fmt: skip
             continue
         register, index = words[address]
         if register.access is Access.RO:
             expected = known.get(register.name, [0] * register.count)[index]
-            compare("node control", register.name, (expected, BusError.OKAY),
+            agree("node control", register.name, (expected, BusError.OKAY),
                     await bus.read(address))  # fmt: skip
             error = await bus.write(address, rng.getrandbits(32))
-            compare("node control", f"write of {register.name}", BusError.SLVERR, error)
+            agree("node control", f"write of {register.name}", BusError.SLVERR, error)
         else:
-            compare("node control", f"read of {register.name}", BusError.SLVERR,
+            agree("node control", f"read of {register.name}", BusError.SLVERR,
                     (await bus.read(address))[1])  # fmt: skip
     assert len(known["cell_bits"]) == params.tile.core.mcu.slices.count
 
@@ -89,13 +88,13 @@ async def pulses_last_one_cycle(dut):
     for _ in range(60):
         name = rng.choice(PULSES)
         data, strobe = corner(rng, 0, (1 << 32) - 1), rng.choice((0xF, 0xF, 0x1, 0xE, 0))
-        compare("node control", f"write of {name}", BusError.OKAY,
+        agree("node control", f"write of {name}", BusError.OKAY,
                 await bus.write(offsets[name], data, strobe=strobe))  # fmt: skip
         expected[name] += data & strobe & 1
         await ClockCycles(dut.clk, 3)
         await FallingEdge(dut.clk)
         for pulse in PULSES:
-            compare("node control", f"pulses of {pulse}", expected[pulse], seen[pulse])
+            agree("node control", f"pulses of {pulse}", expected[pulse], seen[pulse])
     assert all(expected.values())
 
 
@@ -115,4 +114,4 @@ async def tiles_are_summed_up(dut):
             for word in range(-(-tiles // TILES_PER_WORD)):
                 got = await bus.read(offsets[name] + 4 * word)
                 expected = bits >> TILES_PER_WORD * word & 0xFFFFFFFF
-                compare("node control", f"{name}, word {word}", (expected, BusError.OKAY), got)
+                agree("node control", f"{name}, word {word}", (expected, BusError.OKAY), got)

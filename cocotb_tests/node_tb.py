@@ -11,6 +11,7 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiMaster
 
 from cocotb_tests.analog_bridge import AnalogBridge
 from cocotb_tests.axi_channels import pause_at_random
+from cocotb_tests.bus_master import agree
 from cocotb_tests.compare import compare
 from cocotb_tests.designs import node_parameters
 from cocotb_tests.drivers import PERIOD_NS, start
@@ -93,11 +94,11 @@ class Host:
 
     async def value(self, address):
         value, error = await self.get(address)
-        compare("node", f"error at {address:#x}", OKAY, error)
+        agree("node", f"error at {address:#x}", OKAY, error)
         return value
 
     async def set(self, address, value):
-        compare("node", f"error at {address:#x}", OKAY, await self.put(address, value))
+        agree("node", f"error at {address:#x}", OKAY, await self.put(address, value))
 
     # memories
 
@@ -116,25 +117,25 @@ class Host:
     async def expect(self, what, words, address):
         """Words of 64 bits must be these."""
         data, error = await self.read(address, len(words))
-        compare("node", f"error of a read of {what}", OKAY, error)
+        agree("node", f"error of a read of {what}", OKAY, error)
         compare("node", what, words, data, ("word",))
 
     async def load(self, tile, unit, text):
         """Put a program into a unit's memory."""
         words = assemble_text(text, self.params.tile.core).words
         error = await self.write(memory_address(tile, PROGRAM, unit, 0), words)
-        compare("node", f"error of a program for unit {unit} of tile {tile}", OKAY, error)
+        agree("node", f"error of a program for unit {unit} of tile {tile}", OKAY, error)
 
     async def store(self, tile, word, values):
         """Put 16-bit words into a tile's memory."""
         text = np.asarray(values, np.int16).tobytes()
         done = await self.soon(self.memory.write(memory_address(tile, WORDS, 0) + 2 * word, text))
-        compare("node", "error of a write of words", OKAY, int(done.resp))
+        agree("node", "error of a write of words", OKAY, int(done.resp))
 
     async def words(self, tile, word, count):
         address = memory_address(tile, WORDS, 0) + 2 * word
         done = await self.soon(self.memory.read(address, 2 * count))
-        compare("node", "error of a read of words", OKAY, int(done.resp))
+        agree("node", "error of a read of words", OKAY, int(done.resp))
         return np.frombuffer(bytes(done.data), np.int16)
 
     def packed(self, cells):
@@ -179,7 +180,7 @@ class Host:
             if pending == mask:
                 break
             assert pending | mask == mask, f"Interrupts must be {mask:#x}, not {pending:#x}"
-        compare("node", f"interrupts of tile {tile}", mask, pending)
+        agree("node", f"interrupts of tile {tile}", mask, pending)
         await self.set(tile_address(tile, "interrupt"), mask)
 
 
@@ -206,19 +207,19 @@ async def every_register_answers(dut):
             address = PAGE_BYTES * page + offset
             value, error = await host.get(address)
             if register is None:
-                compare("node", f"read of {address:#x}", DECERR, error)
+                agree("node", f"read of {address:#x}", DECERR, error)
                 error = await host.put(address, 0)
-                compare("node", f"write of {address:#x}", DECERR, error)
+                agree("node", f"write of {address:#x}", DECERR, error)
                 continue
             readable, writable = register.access.readable, register.access.writable
-            compare("node", f"read of {register.name}", OKAY if readable else SLVERR, error)
+            agree("node", f"read of {register.name}", OKAY if readable else SLVERR, error)
             if readable and register.name not in ("cell_bits", "counter"):
-                compare("node", f"reset value of {register.name}", register.reset, value)
+                agree("node", f"reset value of {register.name}", register.reset, value)
             if register.access is not Access.WO:
                 error = await host.put(address, 0)
-                compare("node", f"write of {register.name}", OKAY if writable else SLVERR, error)
+                agree("node", f"write of {register.name}", OKAY if writable else SLVERR, error)
     for page in range(1 + host.params.tiles, 1 << control_bits(host.params) - 12):
-        compare("node", f"page {page}", DECERR, (await host.get(PAGE_BYTES * page))[1])
+        agree("node", f"page {page}", DECERR, (await host.get(PAGE_BYTES * page))[1])
 
 
 @cocotb.test()
@@ -234,7 +235,7 @@ async def program_runs_from_words_to_words(dut):
     for row in range(mcu.rows):
         words = [host.packed(cells[row, column]) for column in range(mcu.columns)]
         error = await host.write(memory_address(0, CELLS, 0, 0, row, 0), words)
-        compare("node", f"error of cells of row {row}", OKAY, error)
+        agree("node", f"error of cells of row {row}", OKAY, error)
     compare("node", "cells of the array", np.moveaxis(cells, -1, 0), host.arrays[0].cells,
             ("slice", "row", "column"))  # fmt: skip
     for row in range(mcu.rows):
@@ -268,18 +269,18 @@ async def program_runs_from_words_to_words(dut):
     for tile in used:
         await host.start(tile, 0, SEQUENCER)
         await host.set(tile_address(tile, "interrupt_enable"), 1 << SEQUENCER | 1)
-    compare("node", "interrupt pin before", 0, read(dut.irq))
+    agree("node", "interrupt pin before", 0, read(dut.irq))
     await host.set(node_address("clear_counters"), 1)
     await host.go()
     for _ in range(4000):
         await FallingEdge(dut.clk)
         if read(dut.irq):
             break
-    compare("node", "interrupt pin", 1, read(dut.irq))
+    agree("node", "interrupt pin", 1, read(dut.irq))
     for tile in used:
         await host.interrupted(tile, halts=(0, SEQUENCER))
     await ClockCycles(dut.clk, 4)
-    compare("node", "interrupt pin after", 0, read(dut.irq))
+    agree("node", "interrupt pin after", 0, read(dut.irq))
     weights = sum(cells[..., k] << k * mcu.slices.value_bits for k in range(mcu.slices.count))
     compare("node", "result", x @ weights + 6, await host.words(last, 24, 4), ("word",))
 
@@ -288,16 +289,16 @@ async def program_runs_from_words_to_words(dut):
     await host.expect("state of the result", [1], memory_address(last, STATES, 6))
     names = counter_names(host.params.tile)
     counts = {name: await host.value(tile_address(0, "counter", n)) for n, name in enumerate(names)}
-    compare("node", "rows sent", 1, counts["sent"])
+    agree("node", "rows sent", 1, counts["sent"])
     assert counts["core0.m0.busy"] > 20
     assert counts["core0.running"] > counts["core0.m0.busy"]
     sent = await host.value(tile_address(0, "router_counter", 4 if last else 0))
     # east to the last tile, or to itself: the row; and to itself the credit
-    compare("node", "flits of the router", 1 if last else 2, sent)
+    agree("node", "flits of the router", 1 if last else 2, sent)
     await host.set(node_address("clear_counters"), 1)
     for index in range(len(names)):
-        compare("node", "counter", 0, await host.value(tile_address(0, "counter", index)))
-    compare("node", "active", 0, await host.value(node_address("active")))
+        agree("node", "counter", 0, await host.value(tile_address(0, "counter", index)))
+    agree("node", "active", 0, await host.value(node_address("active")))
 
 
 @cocotb.test()
@@ -315,7 +316,7 @@ async def cells_keep_what_is_not_written(dut):
         cells = rng.integers(-4, 4, mcu.slices.count)
         expected[:, row, column] = cells
         error = await host.write(memory_address(*place, row, column), [host.packed(cells)])
-        compare("node", "error", OKAY, error)
+        agree("node", "error", OKAY, error)
         compare("node", f"cells after row {row}, column {column}", expected, array.cells,
                 ("slice", "row", "column"))  # fmt: skip
 
@@ -328,22 +329,22 @@ async def core_is_held_stepped_and_asked(dut):
     await host.set(tile_address(tile, "hold"), 1)
     await host.start(tile, 0)
     await host.go()
-    compare("node", "held before the first", (0, 1, 0, 0), await host.status(tile, 0))
-    compare("node", "held", 1, await host.value(tile_address(tile, "held")))
+    agree("node", "held before the first", (0, 1, 0, 0), await host.status(tile, 0))
+    agree("node", "held", 1, await host.value(tile_address(tile, "held")))
     for pc, value in ((1, 5), (2, 12)):
         await host.set(tile_address(tile, "step"), 1)
-        compare("node", f"held at {pc}", (0, 1, 0, pc), await host.status(tile, 0))
-        compare(
+        agree("node", f"held at {pc}", (0, 1, 0, pc), await host.status(tile, 0))
+        agree(
             "node", f"s1 at {pc}", (OKAY, 0, value), await host.execute(tile, 0, "sadd s0, s1, 0")
         )
-    compare("node", "s1 changed", (OKAY, 0, 40), await host.execute(tile, 0, "sset s1, 40"))
-    compare("node", "no such instruction", (OKAY, Fault.ILLEGAL),
+    agree("node", "s1 changed", (OKAY, 0, 40), await host.execute(tile, 0, "sset s1, 40"))
+    agree("node", "no such instruction", (OKAY, Fault.ILLEGAL),
             (await host.execute(tile, 0, "jmp 0"))[:2])  # fmt: skip
     assert await host.value(node_address("active", tile // 32)) == 1 << tile % 32
     await host.set(tile_address(tile, "hold"), 0)
     await host.interrupted(tile, halts=(0,))
-    compare("node", "s2", (OKAY, 0, 140), await host.execute(tile, 0, "sadd s0, s2, 0"))
-    compare("node", "negative", (OKAY, 0, 0xFFFFFFFE), await host.execute(tile, 0, "sset s0, -2"))
+    agree("node", "s2", (OKAY, 0, 140), await host.execute(tile, 0, "sadd s0, s2, 0"))
+    agree("node", "negative", (OKAY, 0, 0xFFFFFFFE), await host.execute(tile, 0, "sset s0, -2"))
     # registers and memory by way of instructions
     await host.store(tile, 4, [11, -12, 13, -14])
     assert (await host.execute(tile, 0, "ld r0, s0, 4, 4"))[:2] == (OKAY, 0)
@@ -359,12 +360,12 @@ async def core_that_runs_is_left_alone(dut):
     await host.load(tile, 0, ENDLESS)
     await host.start(tile, 0)
     await host.go()
-    compare("node", "running", (1, 0, 0), (await host.status(tile, 0))[:3])
-    compare("node", "a program of a core that runs", SLVERR, await host.write(program, [1]))
-    compare("node", "cells of a core that runs", SLVERR, (await host.read(cells))[1])
-    compare("node", "cells of a core that runs", SLVERR, await host.write(cells, [1]))
+    agree("node", "running", (1, 0, 0), (await host.status(tile, 0))[:3])
+    agree("node", "a program of a core that runs", SLVERR, await host.write(program, [1]))
+    agree("node", "cells of a core that runs", SLVERR, (await host.read(cells))[1])
+    agree("node", "cells of a core that runs", SLVERR, await host.write(cells, [1]))
     error, *_ = await host.execute(tile, 0, "nop")
-    compare("node", "an instruction for a core that runs", SLVERR, error)
+    agree("node", "an instruction for a core that runs", SLVERR, error)
     # its memory, and the sequencer's program, are free
     await host.store(tile, 0, range(8))
     compare("node", "words", range(8), await host.words(tile, 0, 8), ("word",))
@@ -377,16 +378,16 @@ async def core_that_runs_is_left_alone(dut):
         ("cells", await host.write(cells, [1])),
         ("instruction", (await host.execute(tile, 0, "nop"))[0]),
     ):
-        compare("node", f"{what} of a core in reset", SLVERR, error)
-    compare("node", "status in reset", (0, 0, 0, 0), await host.status(tile, 0))
+        agree("node", f"{what} of a core in reset", SLVERR, error)
+    agree("node", "status in reset", (0, 0, 0, 0), await host.status(tile, 0))
     await host.set(tile_address(tile, "reset"), 0)
     await host.set(tile_address(tile, "arm"), 0)
-    compare("node", "interrupts", 0, await host.value(tile_address(tile, "interrupt")))
-    compare("node", "cells", OKAY, (await host.read(cells))[1])
+    agree("node", "interrupts", 0, await host.value(tile_address(tile, "interrupt")))
+    agree("node", "cells", OKAY, (await host.read(cells))[1])
     # the program has survived
     await host.start(tile, 0)
     await host.go()
-    compare("node", "running again", (1, 0, 0), (await host.status(tile, 0))[:3])
+    agree("node", "running again", (1, 0, 0), (await host.status(tile, 0))[:3])
     await host.set(tile_address(tile, "reset"), 1)
 
 
@@ -398,15 +399,15 @@ async def fault_is_reported(dut):
     await host.load(tile, 0, "nop\nnop\nld r0, s0, 2000, 4\nhlt")
     (empty,) = assemble_text("hlt", host.params.tile.core).words
     error = await host.write(memory_address(tile, PROGRAM, SEQUENCER, 0), [empty, 0])
-    compare("node", "error", OKAY, error)
+    agree("node", "error", OKAY, error)
     await host.start(tile, 0, SEQUENCER)
     await host.set(unit_address(tile, SEQUENCER, "start_pc"), 1)
     await host.go()
     await host.interrupted(tile, faults=(0, SEQUENCER))
-    compare("node", "core", (0, 0, Fault.MEMORY, 2), await host.status(tile, 0))
-    compare("node", "sequencer", (0, 0, TileFault.ILLEGAL, 1), await host.status(tile, SEQUENCER))
-    compare("node", "cycle of the fault", 5, await host.value(unit_address(tile, 0, "cycle")))
-    compare("node", "summary", 0, await host.value(node_address("interrupt", tile // 32)))
+    agree("node", "core", (0, 0, Fault.MEMORY, 2), await host.status(tile, 0))
+    agree("node", "sequencer", (0, 0, TileFault.ILLEGAL, 1), await host.status(tile, SEQUENCER))
+    agree("node", "cycle of the fault", 5, await host.value(unit_address(tile, 0, "cycle")))
+    agree("node", "summary", 0, await host.value(node_address("interrupt", tile // 32)))
 
 
 @cocotb.test()
@@ -424,21 +425,21 @@ async def what_is_not_there_is_not_answered_for(dut):
         memory_address(tile, CELLS, 0, 0, 0, params.core.mcu.columns),
         memory_address(tile, WORDS, 0) + TILE_BYTES // 4,
     ):
-        compare("node", f"read of {address:#x}", DECERR, (await host.read(address))[1])
-        compare("node", f"write of {address:#x}", DECERR, await host.write(address, [1]))
-    compare("node", "read of a program", SLVERR,
+        agree("node", f"read of {address:#x}", DECERR, (await host.read(address))[1])
+        agree("node", f"write of {address:#x}", DECERR, await host.write(address, [1]))
+    agree("node", "read of a program", SLVERR,
             (await host.read(memory_address(tile, PROGRAM, 0, 0)))[1])  # fmt: skip
     # half a word, part of a state
     await host.store(tile, 0, [1, 2, 3, 4])
     for address, count in ((memory_address(tile, WORDS, 0) + 2, 1),
                            (memory_address(tile, STATES, 0), 2)):  # fmt: skip
         done = await host.soon(host.memory.write(address, bytes(count)))
-        compare("node", f"{count} bytes at {address:#x}", SLVERR, int(done.resp))
+        agree("node", f"{count} bytes at {address:#x}", SLVERR, int(done.resp))
     compare("node", "words", [1, 2, 3, 4], await host.words(tile, 0, 4), ("word",))
     await host.expect("state", [1], memory_address(tile, STATES, 0))
     # the last word of a burst lies past the end: the others are written
     error = await host.write(memory_address(tile, WORDS, params.groups - 1), [7, 8])
-    compare("node", "burst across the end", DECERR, error)
+    agree("node", "burst across the end", DECERR, error)
     await host.expect("last word", [7], memory_address(tile, WORDS, params.groups - 1))
 
 
@@ -456,13 +457,13 @@ async def both_ways_work_at_the_same_time(dut):
             places = [(tile, group + n) for n in range(count)]
             if rng.random() < 0.5:
                 words = [rng.getrandbits(64) for _ in range(count)]
-                compare("node", "error", OKAY, await host.write(address, words))
+                agree("node", "error", OKAY, await host.write(address, words))
                 model |= dict(zip(places, words, strict=True))
             else:
                 words, error = await host.read(address, count)
-                compare("node", "error", OKAY, error)
+                agree("node", "error", OKAY, error)
                 for place, word in zip(places, words, strict=True):
-                    compare("node", f"group {place}", model.get(place, word), word)
+                    agree("node", f"group {place}", model.get(place, word), word)
         return len(model)
 
     async def registers():
@@ -473,7 +474,7 @@ async def both_ways_work_at_the_same_time(dut):
                 model[address] = value = rng.getrandbits(13)
                 await host.set(address, value)
             else:
-                compare("node", "start_pc", model.get(address, 0), await host.value(address))
+                agree("node", "start_pc", model.get(address, 0), await host.value(address))
         return len(model)
 
     both = [cocotb.start_soon(memories()), cocotb.start_soon(registers())]

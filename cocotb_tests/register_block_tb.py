@@ -6,8 +6,7 @@ from itertools import pairwise
 import cocotb
 from cocotb.triggers import FallingEdge
 
-from cocotb_tests.bus_master import BusMaster
-from cocotb_tests.compare import compare
+from cocotb_tests.bus_master import BusMaster, agree
 from cocotb_tests.drivers import start
 from hdl.host.bus import BusError, BusSignature
 from panther.arch.registers import Access, Register
@@ -76,25 +75,25 @@ async def owner_sees_what_the_table_allows(dut):
             expected = BusError.OKAY if allowed else BusError.SLVERR
         met.add((tuple(found), writes))
         if expected != BusError.OKAY:
-            compare("register block", f"error of {what}", expected, error)
-            compare("register block", f"cycles seen of {what}", 0, len(owner.seen))
+            agree("register block", f"error of {what}", expected, error)
+            agree("register block", f"cycles seen of {what}", 0, len(owner.seen))
             continue
         (n,) = found
         # the owner lets it wait, then it is done
-        compare("register block", f"end of {what}", True, owner.seen[-1][-1])
-        compare("register block", f"ends of {what}", 1, sum(item[-1] for item in owner.seen))
+        agree("register block", f"end of {what}", True, owner.seen[-1][-1])
+        agree("register block", f"ends of {what}", 1, sum(item[-1] for item in owner.seen))
         for before, after in pairwise(owner.seen):
-            compare("register block", f"what stays of {what}", before[:5], after[:5])
+            agree("register block", f"what stays of {what}", before[:5], after[:5])
         write, read, index, seen_data, mask, refused, values, _ = owner.seen[-1]
-        compare("register block", f"write of {what}", writes << n, write)
-        compare("register block", f"read of {what}", (not writes) << n, read)
-        compare("register block", f"index of {what}", word - TABLE[n].offset // 4, index)
+        agree("register block", f"write of {what}", writes << n, write)
+        agree("register block", f"read of {what}", (not writes) << n, read)
+        agree("register block", f"index of {what}", word - TABLE[n].offset // 4, index)
         expected = BusError.SLVERR if refused else BusError.OKAY
-        compare("register block", f"error of {what}", expected, error)
+        agree("register block", f"error of {what}", expected, error)
         if writes:
             bits = sum(0xFF << 8 * byte for byte in range(4) if strobe >> byte & 1)
-            compare("register block", f"mask of {what}", bits, mask)
-            compare("register block", f"data of {what}", data & bits, seen_data)
+            agree("register block", f"mask of {what}", bits, mask)
+            agree("register block", f"data of {what}", data & bits, seen_data)
         elif not refused:
-            compare("register block", f"value of {what}", values[n], got)
+            agree("register block", f"value of {what}", values[n], got)
     assert len(met) == 2 * (len(TABLE) + 1)

@@ -5,8 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
-from cocotb_tests.bus_master import BusMaster
-from cocotb_tests.compare import compare
+from cocotb_tests.bus_master import BusMaster, agree
 from cocotb_tests.designs import node_parameters
 from cocotb_tests.drivers import corner, pack, start, unpack
 from cocotb_tests.pins import compare_pins, read
@@ -92,7 +91,7 @@ class Page:
         await FallingEdge(self.dut.clk)
 
     async def expect(self, offset, value, what):
-        compare("tile control", what, (value, OKAY), await self.bus.read(offset))
+        agree("tile control", what, (value, OKAY), await self.bus.read(offset))
 
 
 async def page_of(dut):
@@ -121,11 +120,11 @@ async def every_address_answers(dut):
         else:
             expected = OKAY if access.readable else SLVERR, OKAY if access.writable else SLVERR
         value, error = await page.bus.read(offset)
-        compare("tile control", f"read of {offset:#x}", expected[0], error)
+        agree("tile control", f"read of {offset:#x}", expected[0], error)
         if access is not None and access.readable:
-            compare("tile control", f"reset value at {offset:#x}", 0, value)
+            agree("tile control", f"reset value at {offset:#x}", 0, value)
         error = await page.bus.write(offset, 0)
-        compare("tile control", f"write of {offset:#x}", expected[1], error)
+        agree("tile control", f"write of {offset:#x}", expected[1], error)
     assert sum(register.access is Access.W1C for register in words.values()) == 1
 
 
@@ -149,7 +148,7 @@ async def what_is_kept_reaches_the_units(dut):
         elif what == "step":
             bits = page.to_tile(merged(0, data, strobe)[0])
             await page.bus.write(address("step"), data, strobe=strobe)
-            compare("tile control", "steps", [bits] if bits else [], page.seen["step"])
+            agree("tile control", "steps", [bits] if bits else [], page.seen["step"])
         elif what == "start_pc":
             n = rng.randrange(len(page.places))
             offset = unit_register(page.places[n], what)
@@ -167,9 +166,9 @@ async def what_is_kept_reaches_the_units(dut):
             dut.start_armed.value = 0
             await FallingEdge(dut.clk)
             armed = page.to_tile(kept["arm"])
-            compare("tile control", "starts", [armed] if armed else [], page.seen["start"])
+            agree("tile control", "starts", [armed] if armed else [], page.seen["start"])
         if what != "step":
-            compare("tile control", "steps", [], page.seen["step"])
+            agree("tile control", "steps", [], page.seen["step"])
         compare_pins("tile control", f"after {what}", dut, hold=page.to_tile(kept["hold"]),
                      reset=page.to_tile(kept["reset"]),
                      **{f"start_pc__{n}": pc for n, pc in enumerate(start_pc)})  # fmt: skip
@@ -291,11 +290,11 @@ async def end_in_the_cycle_of_a_clear_is_not_lost(dut):
         ending = cocotb.start_soon(end(after))
         await page.bus.write(address("interrupt"), ALL)
         await ending
-        compare("tile control", f"interrupt of an end after {after} cycles", 1, max(seen))
+        agree("tile control", f"interrupt of an end after {after} cycles", 1, max(seen))
         kept.append((await page.bus.read(address("interrupt")))[0])
     assert kept[0] == 0
     assert kept[-1] == 1
-    compare("tile control", "what is cleared", sorted(kept), kept)
+    agree("tile control", "what is cleared", sorted(kept), kept)
 
 
 @cocotb.test()
@@ -352,9 +351,9 @@ async def instructions_reach_their_core_once(dut):
         error = await page.bus.write(unit_register(core, "execute_high"), high, strobe=strobe)
         free = not (running | reset | busy) >> core & 1 and strobe == 0xF
         expected = OKAY if free and wait < PATIENCE else SLVERR
-        compare("tile control", f"error of execute after {wait} cycles", expected, error)
+        agree("tile control", f"error of execute after {wait} cycles", expected, error)
         words = [(core, high << 32 | low)] if expected == OKAY else []
-        compare("tile control", "instructions", words, page.seen["execute"])
+        agree("tile control", "instructions", words, page.seen["execute"])
         taking.cancel()
         dut.o_execute__ready.value = 0
         met.add((free, expected))

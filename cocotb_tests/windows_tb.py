@@ -6,7 +6,7 @@ from collections import deque
 import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
-from cocotb_tests.bus_master import BusMaster
+from cocotb_tests.bus_master import BusMaster, agree
 from cocotb_tests.compare import compare
 from cocotb_tests.designs import node_parameters
 from cocotb_tests.drivers import pack, start, unpack
@@ -110,7 +110,7 @@ class Tile:
         dut, mcu = self.dut, self.params.core.mcu
         if self._taken("o_program"):
             word = unpack(program_layout(), dut.o_program__payload)
-            compare("windows", "parity of a program", 0, word.invert)
+            agree("windows", "parity of a program", 0, word.invert)
             self.programs[word.target, word.address] = word.word
         if self._taken("o_memory"):
             self._memory(unpack(host_request_layout(), dut.o_memory__payload))
@@ -165,7 +165,7 @@ class Model:
         self.programs = {}
 
     def check(self):
-        compare("windows", "memory", self.groups, self.tile.groups)
+        agree("windows", "memory", self.groups, self.tile.groups)
         for (core, mcu), unit in self.tile.units.items():
             compare("windows", f"cells of core {core}, mcu {mcu}", self.cells[core, mcu],
                     unit.cells, ("row", "column"))  # fmt: skip
@@ -271,13 +271,13 @@ async def bursts_match_the_model(dut):
                                                             0x3C, 0xC0, 0))  # fmt: skip
             expected = model.write(data, strobe, *place)
             error = await bus.write(address, data, strobe=strobe, last=last)
-            compare("windows", f"error of a write of {what}, strobe {strobe:#x}", expected, error)
+            agree("windows", f"error of a write of {what}, strobe {strobe:#x}", expected, error)
         else:
             data, expected = model.read(*place)
             got, error = await bus.read(address, last=last)
-            compare("windows", f"error of a read of {what}", expected, error)
+            agree("windows", f"error of a read of {what}", expected, error)
             if expected == OKAY:
-                compare("windows", f"read of {what}", data, got)
+                agree("windows", f"read of {what}", data, got)
     model.check()
     # rows are read and written as rarely as may be: one by one it would be far more
     assert {Operation.READ, Operation.WRITE} == set(tile.commands)
@@ -294,19 +294,19 @@ async def row_is_read_and_written_once(dut):
             spot = (*place, row, column)
             model.write(row << 4 | column, WHOLE, *spot)
             error = await bus.write(memory_address(0, *spot), row << 4 | column, last=last)
-            compare("windows", f"error of row {row}, column {column}", OKAY, error)
-    compare("windows", "commands", [Operation.READ, Operation.WRITE] * 2, tile.commands)
+            agree("windows", f"error of row {row}, column {column}", OKAY, error)
+    agree("windows", "commands", [Operation.READ, Operation.WRITE] * 2, tile.commands)
     tile.commands.clear()
     for column in range(columns):
         spot = (*place, 2, column)
         got = await bus.read(memory_address(0, *spot), last=column == columns - 1)
-        compare("windows", f"column {column}", (2 << 4 | column, OKAY), got)
-    compare("windows", "commands", [Operation.READ], tile.commands)
+        agree("windows", f"column {column}", (2 << 4 | column, OKAY), got)
+    agree("windows", "commands", [Operation.READ], tile.commands)
     # the next burst does not rely on what was in the buffer
     key = place[1:]
     tile.units[key].cells[2][0] = model.cells[key][2][0] = 5
     got = await bus.read(memory_address(0, *place, 2, 0))
-    compare("windows", "after a change", (5, OKAY), got)
+    agree("windows", "after a change", (5, OKAY), got)
     model.check()
 
 
@@ -339,11 +339,11 @@ async def nothing_lies_beside_the_map(dut):
         what = f"{place[0].name} {place[1:]}"
         expected = model.write(data, WHOLE, *place)
         error = await bus.write(memory_address(0, *place), data)
-        compare("windows", f"error of a write of {what}", expected, error)
+        agree("windows", f"error of a write of {what}", expected, error)
     for address in addresses:
-        compare("windows", f"read of {address:#x}", DECERR, (await bus.read(address))[1])
+        agree("windows", f"read of {address:#x}", DECERR, (await bus.read(address))[1])
         error = await bus.write(address, rng.getrandbits(64), strobe=rng.getrandbits(8))
-        compare("windows", f"write of {address:#x}", DECERR, error)
+        agree("windows", f"write of {address:#x}", DECERR, error)
     model.check()
 
 
@@ -360,31 +360,31 @@ async def what_is_in_use_is_refused(dut):
                 data = rng.getrandbits(64)
                 expected = SLVERR if other == unit else model.write(data, WHOLE, *place)
                 error = await bus.write(memory_address(0, *place), data)
-                compare("windows", f"program of {other} while {unit} is in use", expected, error)
+                agree("windows", f"program of {other} while {unit} is in use", expected, error)
                 if other == SEQUENCER:
                     continue
                 place = (CELLS, other, 0, 1, 2)
                 expected = SLVERR if other == unit else OKAY
                 _, error = await bus.read(memory_address(0, *place))
-                compare("windows", f"cells of {other} while {unit} is in use", expected, error)
+                agree("windows", f"cells of {other} while {unit} is in use", expected, error)
                 if other != unit:
                     model.write(data, WHOLE, *place)
                 error = await bus.write(memory_address(0, *place), data)
-                compare("windows", f"cells of {other} while {unit} is in use", expected, error)
+                agree("windows", f"cells of {other} while {unit} is in use", expected, error)
             for window in (WORDS, STATES):
                 data = rng.getrandbits(64)
                 error = await bus.write(memory_address(0, window, 1), data)
-                compare("windows", f"{window.name} at any time", OKAY, error)
+                agree("windows", f"{window.name} at any time", OKAY, error)
                 model.write(data, WHOLE, window, 1)
     tile.running = tile.in_reset = 0
     # a unit that works
     unit = tile.units[0, 0]
     unit.busy = 1 << 30
     place = (CELLS, 0, 0, 1, 2)
-    compare("windows", "busy unit", SLVERR, (await bus.read(memory_address(0, *place)))[1])
-    compare("windows", "busy unit", SLVERR, await bus.write(memory_address(0, *place), 1))
+    agree("windows", "busy unit", SLVERR, (await bus.read(memory_address(0, *place)))[1])
+    agree("windows", "busy unit", SLVERR, await bus.write(memory_address(0, *place), 1))
     unit.busy = 0
-    compare("windows", "idle unit", OKAY, (await bus.read(memory_address(0, *place)))[1])
+    agree("windows", "idle unit", OKAY, (await bus.read(memory_address(0, *place)))[1])
     model.check()
 
 
@@ -412,24 +412,24 @@ async def burst_that_is_disturbed_fails(dut):
 
     spots = [memory_address(0, CELLS, 0, 0, 1, column) for column in range(4)]
     for how in ("run", "reset", "busy"):
-        compare("windows", "first beat", OKAY, await bus.write(spots[0], 77, last=False))
+        agree("windows", "first beat", OKAY, await bus.write(spots[0], 77, last=False))
         await disturb(how)
         # what comes after the disturbance is written, what came before is lost
-        compare("windows", f"beat after {how}", OKAY, await bus.write(spots[2], 78, last=False))
+        agree("windows", f"beat after {how}", OKAY, await bus.write(spots[2], 78, last=False))
         model.write(78, WHOLE, CELLS, 0, 0, 1, 2)
         # a burst of reads in between gets the error neither
         expected = model.read(CELLS, 0, 0, 1, 1)
-        compare("windows", "read in between", expected, await bus.read(spots[1]))
-        compare("windows", f"last beat after {how}", SLVERR, await bus.write(spots[3], 79))
+        agree("windows", "read in between", expected, await bus.read(spots[1]))
+        agree("windows", f"last beat after {how}", SLVERR, await bus.write(spots[3], 79))
         model.write(79, WHOLE, CELLS, 0, 0, 1, 3)
         model.check()
-        compare("windows", "next burst", OKAY, await bus.write(spots[3], 80))
+        agree("windows", "next burst", OKAY, await bus.write(spots[3], 80))
         model.write(80, WHOLE, CELLS, 0, 0, 1, 3)
         model.check()
-        compare("windows", "first beat", model.read(CELLS, 0, 0, 1, 1),
+        agree("windows", "first beat", model.read(CELLS, 0, 0, 1, 1),
                 await bus.read(spots[1], last=False))  # fmt: skip
         await disturb(how)
-        compare("windows", f"read after {how}", model.read(CELLS, 0, 0, 1, 1),
+        agree("windows", f"read after {how}", model.read(CELLS, 0, 0, 1, 1),
                 await bus.read(spots[1]))  # fmt: skip
 
 
@@ -460,14 +460,14 @@ async def core_that_starts_hangs_nothing(dut):
                     errors.append((await bus.read(address, last=last))[1])
             await closing
             error = await bus.write(memory_address(0, CELLS, 0, 0, 0, 0), 1)
-            compare("windows", f"error of closed ports, {how}", SLVERR, error)
+            agree("windows", f"error of closed ports, {how}", SLVERR, error)
             tile.shut, tile.running, tile.in_reset = False, 0, 0
             for unit in tile.units.values():
                 unit.answer = None
             await ClockCycles(dut.clk, 20)
             await FallingEdge(dut.clk)
             error = await bus.write(memory_address(0, CELLS, 0, 0, 0, 0), 1)
-            compare("windows", "error when they are open again", OKAY, error)
+            agree("windows", "error when they are open again", OKAY, error)
     assert {OKAY, SLVERR} == set(errors)
 
 
@@ -476,7 +476,7 @@ async def memory_that_never_takes_a_program_hangs_nothing(dut):
     _, tile, _, bus = await ready(dut)
     tile.stall = 1.0
     error = await bus.write(memory_address(0, PROGRAM, 0, 0), 1)
-    compare("windows", "error", SLVERR, error)
+    agree("windows", "error", SLVERR, error)
     tile.stall = 0.0
-    compare("windows", "error", OKAY, await bus.write(memory_address(0, PROGRAM, 0, 0), 1))
+    agree("windows", "error", OKAY, await bus.write(memory_address(0, PROGRAM, 0, 0), 1))
     assert PATIENCE < 10_000

@@ -92,6 +92,10 @@ def _mcu_ip(what: str, before: str, after: str) -> Mutation:
     return replace(_mutation(what, "", before, after, test), file="hdl/ip/mcu_ip.py")
 
 
+def _host(what: str, file: str, before: str, after: str, test: str) -> Mutation:
+    return replace(_mutation(what, file, before, after, test), file=f"hdl/host/{file}.py")
+
+
 MUTATIONS = (
     _mutation("sign step added instead of subtracted", "shift_add",
               "old - (step_sum << place)", "old + (step_sum << place)",
@@ -508,6 +512,31 @@ MUTATIONS = (
     _message("a halt does not wait for what is being sent", "sequencer",
              "((is_send | is_hlt) & ~self.send_idle)", "(is_send & ~self.send_idle)",
              "programs_are_run[ALONE-"),
+    _host("the row of another unit is taken for the one in the buffer", "windows",
+          "has_row & (core == its_core)", "has_row",
+          "windows.py::test_windows_match_the_map[WIDE-icarus]"),
+    _host("a row is no longer good after its unit has worked, but written", "windows",
+          "with m.If(has_row & (closed | (busy & ~writing))):", "with m.If(has_row & closed):",
+          "windows.py::test_windows_match_the_map[SMALLEST-icarus]"),
+    _host("an end in the cycle of a clear is lost", "tile_control",
+          "pending.eq((pending & ~cleared) | Cat(ended & ~faulty, ended & faulty))",
+          "pending.eq((pending | Cat(ended & ~faulty, ended & faulty)) & ~cleared)",
+          "tile_control.py::test_page_matches_its_table[WIDE-icarus]"),
+    _host("a unit that is not armed starts", "tile_control",
+          "self.start.eq(arm & self", "self.start.eq(self",
+          "tile_control.py::test_page_matches_its_table[WIDE-icarus]"),
+    _host("a reset of a unit counts as its halt", "tile_control",
+          "ended.eq(before & ~running & ~held & ~reset)", "ended.eq(before & ~running & ~held)",
+          "tile_control.py::test_page_matches_its_table[WIDE-icarus]"),
+    _host("nobody's address is answered for", "fan_out",
+          "answer.error.eq(BusError.DECERR)", "answer.error.eq(BusError.OKAY)",
+          "fan_out.py::test_accesses_reach_their_bus[THREE-icarus]"),
+    _host("what the owner refuses is done", "register_block",
+          "with m.If(self.refused):", "with m.If(0):",
+          "register_block.py::test_owner_sees_what_the_table_allows[icarus]"),
+    _host("a start without its bit", "node_control",
+          "block.write[number] & block.data[0]", "block.write[number]",
+          "node_control.py::test_page_says_what_the_node_is[WIDE-icarus]"),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ PARAMS = NodeParams(
                 rows=4, columns=4, slices=SliceParams(cell_bits=(6, 5)),
                 timing=TimingParams(integrate_cycles=2, program_cycles=2),
             ),
-            mcus=1, registers=64, instructions=32, memory_words=128, memory_cycles=4,
+            mcus=1, registers=64, instructions=32, memory_words=128, memory_cycles=9,
         ),
     ),
 )  # fmt: skip

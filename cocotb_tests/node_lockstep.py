@@ -272,8 +272,8 @@ class NodeLockstep:
             self.twin.units.memory.last[:] = self.params.tile.requesters - 1
         self.twin.start(started)
 
-    async def run(self, cycles: int = 0) -> None:
-        """Go on until all is quiet, or for so many cycles, and compare.
+    async def run(self, cycles: int = 0, *, limit: int = LIMIT) -> None:
+        """Go on until all is quiet, in ``limit`` cycles, or for so many cycles, and compare.
 
         Raises
         ------
@@ -282,18 +282,18 @@ class NodeLockstep:
         """
         first = self.rtl.cycle
         self.rtl.on_block = self._compare
-        await self.rtl.play([run(cycles or LIMIT)])
+        await self.rtl.play([run(cycles or limit)])
         self.rtl.on_block = lambda: None
         self._compare()
         self.cycles += self.rtl.cycle - first
         if cycles:
             return
-        quiet = self.twin.run(limit_cycles=LIMIT)
+        quiet = self.twin.run(limit_cycles=limit)
         self._compare(END)
         if not (quiet and self.rtl.ran):
             raise Divergence(
                 f"first divergence: at the end, twin {'quiet' if quiet else 'goes on'}, rtl "
-                f"{'quiet' if self.rtl.ran else 'goes on'} after {LIMIT} cycles"
+                f"{'quiet' if self.rtl.ran else 'goes on'} after {limit} cycles"
             )
         await self._end()
 

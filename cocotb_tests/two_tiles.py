@@ -11,6 +11,8 @@ from golden.fast import FastMatrix
 from golden.train import TrainConfig, Trainer, epoch_order
 from models.analog.array import Array, IdealArray
 from models.system.node import Node
+from panther.arch.core import LANES
+from panther.arch.node import NodeParams
 from panther.arch.presets import NODES
 from panther.asm import Program, read_node_program
 from panther.sim import ROOT
@@ -39,12 +41,6 @@ class TwoTiles:
             layers=LAYERS, crs_period=self.crs_period, seed=self.seed, params=NODE.tile.core.mcu
         )
 
-    def programs(self) -> dict[tuple[int, int], Program]:
-        """Program of each core and sequencer."""
-        return read_node_program(
-            FOLDER, NODE, define={"STEPS": self.steps, "PERIOD": self.crs_period}
-        )
-
     def data(self) -> Dataset:
         """Digits in the formats of the network."""
         return digits(self.config.formats)
@@ -52,12 +48,6 @@ class TwoTiles:
     def order(self, data: Dataset) -> NDArray[np.int64]:
         """The examples in the order in which they are trained."""
         return epoch_order(self.config, 0, len(data.train_x))[: self.steps]
-
-    def memories(self) -> list[NDArray[np.int16]]:
-        """Words at the beginning of each tile's memory."""
-        data = self.data()
-        order = self.order(data)
-        return [data.train_x[order].reshape(-1), data.train_y[order].astype(np.int16)]
 
     def trainer(self) -> Trainer:
         """The golden training before its first step."""
@@ -70,29 +60,56 @@ class TwoTiles:
             trainer.step(data.train_x[chosen], int(data.train_y[chosen]))
         return trainer
 
-    def arrays(self) -> list[Array]:
+    # ---- as a case for a node; see cocotb_tests.node_programs.NodeCase
+
+    def assembled(self, params: NodeParams = NODE) -> dict[tuple[int, int], Program]:
+        """Program of each core and sequencer."""
+        return read_node_program(
+            FOLDER, params, define={"STEPS": self.steps, "PERIOD": self.crs_period}
+        )
+
+    def starts(self) -> dict[tuple[int, int], int]:
+        """All units, and where they start."""
+        return dict.fromkeys(self.assembled(), 0)
+
+    def memory(
+        self, tile: int, params: NodeParams = NODE
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+        """What a tile's memory holds at first: groups of four words, which are valid, readers."""
+        data = self.data()
+        order = self.order(data)
+        records = data.train_x if tile == 0 else data.train_y.astype(np.int16)
+        words = np.zeros(params.tile.core.memory_words, np.int16)
+        given = records[order].reshape(-1)
+        words[: given.size] = given
+        groups = params.tile.groups
+        valid = np.arange(groups) < -(-given.size // LANES)
+        return words.view(np.int64), valid, np.zeros(groups, np.int64)
+
+    def arrays(self, params: NodeParams = NODE) -> list[Array]:
         """The arrays of both tiles, with the first weights."""
-        arrays = []
+        arrays: list[Array] = []
         for matrix in self.trainer().matrices:
-            array = IdealArray(NODE.tile.core.mcu)
+            array = IdealArray(params.tile.core.mcu)
             cells = array.cells
             cells[:, : matrix.shape[0], : matrix.shape[1]] = matrix.cells
             array.cells = cells
             arrays.append(array)
         return arrays
 
-    def node(self, *, trace: bool = False) -> Node:
+    def twin(
+        self, params: NodeParams = NODE, before: Node | None = None, *, trace: bool = True
+    ) -> Node:
         """The node at transaction level, loaded but not started."""
-        node = Node(NODE, self.arrays(), trace=trace)
-        for (tile, unit), program in self.programs().items():
+        if before is not None:
+            raise ValueError("A training run must be the first one after a reset")
+        node = Node(params, self.arrays(params), trace=trace)
+        for (tile, unit), program in self.assembled(params).items():
             node.load(tile, unit, program.words)
-        for tile, words in enumerate(self.memories()):
-            node.load_memory(tile, 0, words)
+        for tile in range(params.tiles):
+            memory = node.memory(tile)
+            memory.groups[:], memory.valid[:], memory.readers[:] = self.memory(tile, params)
         return node
-
-    def starts(self) -> dict[tuple[int, int], int]:
-        """All units, and where they start."""
-        return dict.fromkeys(self.programs(), 0)
 
 
 def unequal_cells(arrays: list[Array], trainer: Trainer) -> int:

@@ -43,7 +43,7 @@ def registers(made, tile, core, count):
 
 @pytest.mark.parametrize("run", [TwoTiles(steps=1), TwoTiles(steps=17, crs_period=3), TwoTiles()])
 def test_two_tiles_train_as_golden_does(run):
-    made = run.node()
+    made = run.twin(trace=False)
     made.start(run.starts())
     assert made.run()
     assert [made.status(*unit).fault for unit in run.starts()] == [0] * 4

@@ -98,7 +98,15 @@ async def _refuse_work(host: Host) -> None:
         )
 
 
-async def _read_node(host: Host) -> Tensors:
+async def capture(host: Host) -> Tensors:
+    """All that a checkpoint of a node holds, by names like ``tile0.core1.m0.cells``.
+
+    Raises
+    ------
+    CheckpointError
+        If a unit has not halted, or a message is under way.
+    """
+    await _refuse_work(host)
     params = host.params.tile
     core_params = params.core
     narrow = max(core_params.mcu.slices.cell_bits) <= 8
@@ -199,8 +207,7 @@ async def save(
     """
     if step < 0 or keep < 1:
         raise ValueError(f"Step must be at least 0 and keep at least 1, not {step} and {keep}")
-    await _refuse_work(host)
-    tensors = await _read_node(host)
+    tensors = await capture(host)
     content = safetensors.numpy.save(tensors)
     digest = hashlib.sha256(content).hexdigest()
     seeds = {

@@ -237,7 +237,7 @@ class TransactionTransport:
             return memory.groups.view(np.uint8)[first : first + count].tobytes()
         if offset < PROGRAM.offset:
             readers = memory.readers.astype("<u8") << np.uint64(1)
-            states = (memory.valid.astype("<u8") | readers).tobytes()
+            states: bytes = (memory.valid.astype("<u8") | readers).tobytes()
             first = self._check_size(len(states), offset - STATES.offset, count)
             return states[first : first + count]
         if offset < CELLS.offset:

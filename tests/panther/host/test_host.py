@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+
+from cocotb_tests.designs import NODES, SETS
+from cocotb_tests.two_tiles import NODE, TwoTiles, unequal_cells
+from models.system.node import Node
+from panther.arch.core import Fault
+from panther.arch.mcu import ConfigKey, InBank
+from panther.arch.node_registers import PROGRAM, STATES, memory_address, node_address, tile_address
+from panther.arch.tile import SEQUENCER, TileWait
+from panther.asm import assemble_text
+from panther.host import AccessError, Host, HostError, TransactionTransport, checkpoint, now
+from panther.host.cells import pack_cells, unpack_cells
+
+PARAMS = NODES["PAIR"]
+CORE = PARAMS.tile.core
+
+
+def program(text, name="x.pasm"):
+    return assemble_text(text, CORE, name=name)
+
+
+def test_node_tells_what_it_is(new_host):
+    host = new_host()
+    now(host.identify())
+    host.params = NODES["SMALLEST"]
+    with pytest.raises(HostError, match=r"mesh .* must be 0x10001, not 0x10002: this is another"):
+        now(host.identify())
+
+
+@pytest.mark.parametrize("name", ["PAPER", "SMALL", "CLIP", "SIX"])
+def test_cells_survive_being_packed(name):
+    params = SETS[name]
+    rng = np.random.default_rng(1)
+    shape = params.rows, params.columns
+    ranges = [params.slices.cell_range(k) for k in range(params.slices.count)]
+    cells = np.stack([rng.integers(low, high + 1, shape) for low, high in ranges])
+    words = pack_cells(params, cells)
+    assert words.shape == shape
+    np.testing.assert_array_equal(unpack_cells(params, words), cells)
+    # by hand: slice 0 in the lowest bits
+    assert int(words[0, 0]) & 1 == int(cells[0, 0, 0]) & 1
+    assert int(words[1, 2]) >> params.slices.cell_bits[0] & 3 == int(cells[1, 1, 2]) & 3
+
+
+def test_what_is_written_is_read(new_host):
+    host = new_host()
+    rng = np.random.default_rng(7)
+    scalars = rng.integers(-(1 << 31), 1 << 31, 32)
+    scalars[0] = 0
+    now(host.write_scalars(1, 0, scalars))
+    np.testing.assert_array_equal(now(host.read_scalars(1, 0)), scalars)
+    np.testing.assert_array_equal(now(host.read_scalars(0, 0)), np.zeros(32))
+
+    words = rng.integers(-32768, 32768, 32)
+    now(host.write_memory(1, 5, [3, -4, 5]))
+    states = rng.integers(0, 2, 16), rng.integers(0, 512, 16)
+    now(host.write_states(1, *states))
+    now(host.write_registers(1, 0, 6144, words))
+    np.testing.assert_array_equal(now(host.read_registers(1, 0, 6144, 32)), words)
+    operands = rng.integers(-32768, 32768, 4)
+    now(host.write_registers(1, 0, CORE.xbar_in(0, InBank.OPA_ROWS), operands))
+    address = CORE.xbar_in(0, InBank.OPA_ROWS) + 1
+    np.testing.assert_array_equal(now(host.read_registers(1, 0, address, 3)), operands[1:])
+    # which went through the memory
+    np.testing.assert_array_equal(now(host.read_memory(1, 4, 5)), [0, 3, -4, 5, 0])
+    for expected, state in zip(states, now(host.read_states(1)), strict=True):
+        np.testing.assert_array_equal(state, expected)
+
+    cells = rng.integers(-16, 16, (2, 4, 4))
+    now(host.write_cells(1, 0, 0, cells))
+    np.testing.assert_array_equal(now(host.read_cells(1, 0, 0)), cells)
+    now(host.write_csr(1, 0, "seed", 0xFEDCBA98))
+    assert now(host.read_csr(1, 0, "seed")) == 0xFEDCBA98
+    now(host.configure(1, 0, 0, ConfigKey.MVM_SHIFT, 3))
+    assert now(host.read_csr(1, 0, "m0.mvm_shift")) == 3
+    assert now(host.execute(1, 0, "sset s0, -9")) == -9
+
+
+def test_program_behind_another_is_gone(new_host):
+    host = new_host()
+    now(host.load(0, 0, program("nop\nnop\nnop\nsset s1, 1\nhlt")))
+    now(host.load(0, 0, program("nop")))
+    with pytest.raises(HostError, match=r"tile 0 core 0: ILLEGAL at pc 1, cycle 2"):
+        now(host.run({(0, 0): 0}))
+
+
+def test_everybody_who_has_not_halted_is_reported(new_host):
+    host = new_host()
+    now(host.load(0, 0, program("csr watchdog, 300\nld r0, s0, 8, 4, take ; x\nhlt", "a.pasm")))
+    now(host.load(0, SEQUENCER, program("recv s0, 0, 4, 0\nhlt", "b.pasm")))
+    now(host.load(1, 0, program("hlt").words))
+    with pytest.raises(HostError) as error:
+        now(host.run({(0, 0): 0, (1, 0): 0, (0, SEQUENCER): 0}))
+    assert str(error.value).splitlines() == [
+        "Programs stopped for a fault:",
+        (
+            "tile 0 core 0: WATCHDOG at pc 1 (a.pasm:2: ld r0, s0, 8, 4, take), cycle 304, waited "
+            "for words 8..11 to be stored"
+        ),
+        "tile 0 sequencer runs at pc 1 (b.pasm:2: hlt), waits for the send or receive unit",
+    ]
+    assert now(host.status(0, 0)).wait is TileWait.LOAD
+    assert now(host.status(0, SEQUENCER)).running
+    with pytest.raises(HostError, match=r"tile 0 sequencer runs at pc 1.*while it is halted"):
+        now(host.load(0, SEQUENCER, [0]))
+    with pytest.raises(HostError, match="must end before it is started"):
+        now(host.start({(0, SEQUENCER): 0}))
+
+
+def test_limit_of_cycles(new_host):
+    host = new_host()
+    now(host.load(1, 0, program("again: jmp again", "endless.pasm")))
+    with pytest.raises(
+        HostError, match=r"within 900 cycles:\ntile 1 core 0 runs at pc 0 \(endless"
+    ):
+        now(host.run({(1, 0): 0}, limit_cycles=900))
+    with pytest.raises(HostError, match=r"tile 1 core 0 runs .* carry out an instruction"):
+        now(host.execute(1, 0, "nop"))
+    with pytest.raises(HostError, match="cells must be read while"):
+        now(host.read_cells(1, 0, 0))
+    with pytest.raises(HostError, match="no unit of the tile must run"):
+        now(host.read_registers(1, 0, 6144, 1))
+
+
+def test_words_the_host_stores_are_seen_by_who_waits(new_host):
+    host = new_host()
+    now(host.load(0, 0, program("ld r0, s0, 8, 4, take\nst r0, s0, 0, 4, plain\nhlt")))
+    with pytest.raises(HostError, match=r"waits for words 8\.\.11 to be stored"):
+        now(host.run({(0, 0): 0}, limit_cycles=500))
+    now(host.write_memory(0, 8, [1, 2, 3, 4]))
+    now(host.write_states(0, [True], [1], group=2))
+    now(host.wait())
+    np.testing.assert_array_equal(now(host.read_memory(0, 0, 4)), [1, 2, 3, 4])
+    assert now(host.status(0, 0)).fault is Fault.NONE
+
+
+def test_counters_are_cleared(new_host):
+    host = new_host()
+    now(host.load(0, 0, program("st r0, s0, 0, 4, plain\nhlt")))
+    now(host.run({(0, 0): 0}))
+    assert now(host.read_counters(0))["accesses"] == 1
+    now(host.clear_counters())
+    assert set(now(host.read_counters(0)).values()) == {0}
+    assert set(now(host.read_router_counters(0)).values()) == {0}
+    now(host.run({(0, 0): 0}))
+    assert now(host.read_counters(0))["accesses"] == 1
+
+
+@pytest.mark.parametrize(
+    ("access", "message"),
+    [
+        (lambda t: t.read(0x1000 * 3), "DECERR"),
+        (lambda t: t.read(node_address("start")), "SLVERR"),
+        (lambda t: t.write(node_address("magic"), 0), "SLVERR"),
+        (lambda t: t.write(tile_address(0, "hold"), 1), "must not be told to hold"),
+        (lambda t: t.load(memory_address(1, STATES, 16), 8), "DECERR"),
+        (lambda t: t.load(memory_address(0, PROGRAM, 0, 0), 8), "SLVERR"),
+        (lambda t: t.store(memory_address(0, STATES, 0), b"12"), "SLVERR"),
+        (lambda t: t.store(memory_address(0, PROGRAM, 0, 0), bytes(8 * 25)), "DECERR"),
+        (lambda t: t.load(memory_address(2, STATES, 0), 8), "DECERR"),
+    ],
+)  # fmt: skip
+def test_access_is_refused(new_host, access, message):
+    with pytest.raises(AccessError, match=message):
+        now(access(new_host().transport))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda h: h.load(0, 1, [1]), "Core must be"),
+        (lambda h: h.load(0, 0, [1] * 25), "Words of a program must be"),
+        (lambda h: h.read_memory(2, 0, 4), "Tile must be"),
+        (lambda h: h.write_memory(0, 62, [1, 2, 3]), "Address must be"),
+        (lambda h: h.write_cells(0, 0, 0, np.zeros((2, 4, 5))), "Cells must have the shape"),
+        (lambda h: h.write_cells(0, 0, 0, np.full((2, 4, 4), 16)), "Cells of slice 1 must be"),
+        (lambda h: h.read_csr(0, 0, "rows"), "Control register must be one of rounding, seed"),
+        (lambda h: h.write_scalars(0, 0, np.ones(32)), "the first one 0"),
+    ],
+)
+def test_value_is_refused(new_host, call, message):
+    with pytest.raises(ValueError, match=message):
+        now(call(new_host()))
+
+
+def test_training_on_two_tiles_resumed_in_the_middle_is_goldens(tmp_path):
+    piece = TwoTiles(steps=10, crs_period=5)
+    whole = TwoTiles(steps=20, crs_period=5)
+    nodes = [Node(NODE, piece.arrays()), Node(NODE)]
+    data = whole.data()
+    order = whole.order(data)
+    images, classes = data.train_x[order], data.train_y[order]
+    for n, node in enumerate(nodes):
+        host = Host(TransactionTransport(node))
+        now(host.load_programs(piece.assembled()))
+        if n:
+            found = now(checkpoint.resume(host, tmp_path / "step-000010.json"))
+            assert found.metadata == {"examples": "digits"}
+        now(host.write_memory(0, 0, images[10 * n :][:10]))
+        now(host.write_memory(1, 0, classes[10 * n :][:10]))
+        now(host.run(piece.starts()))
+        now(checkpoint.save(host, tmp_path, step=10 * n + 10, metadata={"examples": "digits"}))
+    arrays = [core.arrays[0] for core in nodes[1].cores]
+    assert unequal_cells(arrays, whole.train()) == 0
+    assert unequal_cells(arrays, piece.train()) > 0

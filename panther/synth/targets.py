@@ -4,9 +4,11 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hdl.verilog import core_verilog, mcu_ip_verilog, mcu_verilog
-from panther.arch.core import CoreParams
+from hdl.verilog import core_verilog, mcu_ip_verilog, mcu_verilog, tile_verilog
+from panther.arch.core import WORD_BITS, CoreParams
+from panther.arch.node import NodeParams
 from panther.arch.presets import CORES, PRESETS
+from panther.arch.tile import TileParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,16 @@ class Target:
     """Whether it is placed and routed, too: that takes minutes, and room in the device."""
 
 
-def _mcu(preset: str, what: str) -> Target:
-    return Target(top="mcu", what=what, verilog=lambda: mcu_verilog(PRESETS[preset]))
+SMALL_TILE = TileParams(
+    core=replace(CORES["SMALL"], mcu=replace(PRESETS["TINY"], operand_bits=WORD_BITS), mcus=1),
+    cores=2,
+    fifos=2,
+    fifo_rows=8,
+)
+
+
+def _mcu(preset: str, what: str, *, routed: bool = True) -> Target:
+    return Target(top="mcu", what=what, verilog=lambda: mcu_verilog(PRESETS[preset]), routed=routed)
 
 
 def _core(params: CoreParams, what: str, *, routed: bool = True) -> Target:
@@ -34,16 +44,21 @@ def _core(params: CoreParams, what: str, *, routed: bool = True) -> Target:
 TARGETS: dict[str, Target] = {
     "mcu-tiny": _mcu("TINY", "unit of 6 x 5 lines, three slices, operands of 8 bits"),
     "mcu-small": _mcu("SMALL", "unit of 16 x 16 lines, the paper's slicing"),
-    "mcu": _mcu("PAPER", "the paper's unit: 128 x 128 lines"),
+    "mcu": _mcu("PAPER", "the paper's unit: 128 x 128 lines", routed=False),
     "mcu-ip-tiny": Target(
         top="mcu_ip",
         what="the smallest unit with its AXI ports",
         verilog=lambda: mcu_ip_verilog(PRESETS["TINY"]),
     ),
-    "core-small": _core(CORES["SMALL"], "core with three units of 16 x 16 lines", routed=False),
-    "core-one": _core(replace(CORES["PAPER"], mcus=1), "core with one of the paper's units"),
+    "core-small": _core(replace(CORES["SMALL"], mcus=1), "core with one unit of 16 x 16 lines"),
     # it fills 86 % of the device: nextpnr looks for places for more than half an hour
     "core": _core(CORES["PAPER"], "core with two of the paper's units", routed=False),
+    "tile-small": Target(
+        top="panther_tile",
+        what="tile of two cores, each with one unit of 6 x 5 lines, three slices",
+        verilog=lambda: tile_verilog(NodeParams(tile=SMALL_TILE, height=1)),
+        routed=False,
+    ),
 }
 """Every design by its name, the quick ones first of their kind."""
 

@@ -222,6 +222,7 @@ def run_machine(machine, until_cycle, until_retired, targets):  # type: ignore[n
         if outcome == Outcome.HALTED:
             machine.spent[Spent.RUNNING] += done + 1
             state[Register.CYCLE] = done
+            fetching.go_on(fetch, following)
             return outcome
         state[Register.CYCLE] = done + 1
         if jumps:

@@ -111,8 +111,12 @@ def _stopped(units, machine, core):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _needs_clock(units, tile, first, end):  # type: ignore[no-untyped-def]
-    """Count the cycles from ``first`` up to ``end``, those before apart."""
+    """Count the cycles from ``first`` up to ``end``, and those before in which a core has run."""
     active = units.active[tile]
+    cores = units.phase.shape[0] // units.due.shape[0]
+    for core in range(tile * cores, (tile + 1) * cores):
+        if units.phase[core] != Phase.STOPPED:
+            first = min(first, units.origin[core])
     if end > active[1]:
         active[0] += end - max(first, active[1])
         active[1] = end
@@ -169,7 +173,13 @@ def _step(units, machines, tile, flit, nothing, now, until):  # type: ignore[no-
     receives = receiver.state[tile, Receiving.BUSY] != 0
     watchdog = units.sequencer.state[tile, Sequencing.WATCHDOG]
     _count_waits(units, tile, now - units.stepped[tile] - 1)
-    if sends or receives or mesh.out_valid[tile] or units.sequencer.state[tile, Sequencing.RUNNING]:
+    # what is going on has been so in the cycles that were left out
+    if sends or receives:
+        _needs_clock(units, tile, units.stepped[tile] + 1, now + 1)
+    elif units.sequencer.state[tile, Sequencing.RUNNING]:
+        since = units.sequencer.state[tile, Sequencing.ORIGIN]
+        _needs_clock(units, tile, max(since, units.stepped[tile] + 1), now + 1)
+    elif mesh.out_valid[tile]:
         _needs_clock(units, tile, now, now + 1)
     units.stepped[tile] = now
     units.due[tile] = _FOREVER

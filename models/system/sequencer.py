@@ -110,8 +110,9 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
     faults that they raise in it.
     """
     state = unit.state[tile]
-    state[Sequencing.WAIT] = TileWait.NOTHING
     running = state[Sequencing.RUNNING] != 0
+    if running:
+        state[Sequencing.WAIT] = TileWait.NOTHING
     pc = unit.pc[tile, 0]
     row = unit.rows[tile, min(pc, unit.rows.shape[1] - 1)]
     fault = np.int64(TileFault.NONE)

@@ -138,7 +138,7 @@ NODES: dict[str, NodeParams] = {
     ),
     "LOCKSTEP_ROW": NodeParams(
         width=4, height=1, tile=TileParams(
-            core=replace(_MESSAGES, memory_words=1024, instructions=16), cores=1, instructions=16,
+            core=replace(_MESSAGES, memory_words=1280, instructions=16), cores=1, instructions=16,
             fifos=2, fifo_rows=16,
         ),
     ),
@@ -301,25 +301,28 @@ def node_bench(params: NodeParams) -> Design:
 
 def node_lockstep_bench(params: NodeParams) -> Design:
     """A node with retire ports on the bench."""
-    from cocotb_tests.bench.node_lockstep import node_lockstep_design
-    from hdl.verilog import node_verilog
+    from cocotb_tests.bench.node_lockstep import node_lockstep_design, node_of_tiles_verilog
 
-    key = digest(source_digest("hdl", "panther/arch"), "node retire", params)
-    verilog = _kept(f"node-{key}", lambda: node_verilog(params, retire=True))
+    key = digest(source_digest("hdl", "panther/arch", "cocotb_tests/bench"), "retire", params)
+    tile = _tile_verilog(params)
+    verilog = _kept(f"node-{key}", lambda: node_of_tiles_verilog(params, tile))
     return node_lockstep_design(params, verilog)
 
 
 def tile_lockstep_bench(params: NodeParams) -> Design:
     """A tile with retire ports on a bench with its pins."""
     from cocotb_tests.bench.node_lockstep import tile_lockstep_design
+
+    return tile_lockstep_design(params, _tile_verilog(params))
+
+
+def _tile_verilog(params: NodeParams) -> str:
+    """A tile with retire ports, as module ``tile``."""
     from hdl.tile.tile import Tile
     from hdl.verilog import component_verilog
 
     key = digest(source_digest("hdl", "panther/arch"), "tile retire", params)
-    verilog = _kept(
-        f"tile-{key}", lambda: component_verilog(Tile(params, retire=True), name="tile")
-    )
-    return tile_lockstep_design(params, verilog)
+    return _kept(f"tile-{key}", lambda: component_verilog(Tile(params, retire=True), name="tile"))
 
 
 def core_lockstep_bench(params: CoreParams) -> Design:

@@ -133,6 +133,10 @@ class NodeDriver:
             Memory(node, f"scalars{tile}", count=SCALARS) for tile in range(params.tiles)
         ]
         self._loaded: dict[Unit, int] = {}
+        groups = params.tile.groups
+        # what the memories hold, as far as it is known
+        self._words = np.zeros((params.tiles, groups), np.int64)
+        self._states = np.full((params.tiles, groups), -1, np.int64)
         self.on_block = lambda: None
         """Called in a run whenever there may be much to take."""
 
@@ -192,7 +196,7 @@ class NodeDriver:
     # ---- what a host does
 
     async def load(self, case: NodeCase) -> None:
-        """Write programs and memories, all of them."""
+        """Write all programs, and what the memories should hold and do not."""
         script = []
         params = self.params
         programs = case.assembled(params)
@@ -207,10 +211,13 @@ class NodeDriver:
                     script.append(memory(memory_address(tile, PROGRAM, unit, n), word))
             data, valid, readers = case.memory(tile, params)
             states = valid | readers << 1
-            for group in range(params.tile.groups):
+            differ = (self._words[tile] != data) | (self._states[tile] != states)
+            for group in np.flatnonzero(differ).tolist():
                 script.append(memory(memory_address(tile, WORDS, group), int(data[group])))
                 script.append(memory(memory_address(tile, STATES, group), int(states[group])))
         await self.play(script)
+        # what runs may change it
+        self._states[:] = -1
 
     def start(self, started: Iterable[tuple[Unit, int]]) -> list[Access]:
         """Script that arms and starts units at their addresses, with counters at 0."""
@@ -278,6 +285,8 @@ class NodeDriver:
             for group in range(groups)
         ]
         answers = np.array(await self.play(script), np.uint64).reshape(-1, 2, groups)
+        self._words[:] = answers[:, 0].view(np.int64)
+        self._states[:] = answers[:, 1]
         return [(words.view(np.int16), state.astype(np.int64)) for words, state in answers]
 
     def scalars(self, tile: int) -> NDArray[np.int64]:

@@ -186,6 +186,8 @@ class NodeRig:
         self.compared = 0
         self.faults: dict[str, int] = {}
         """Units that stopped, by cause."""
+        self.stops: list[dict[str, tuple[str, int, str, int]]] = []
+        """Of each case the units that stopped for a fault: cause, pc, and what they waited for."""
 
     async def prepare(self, case: NodeCase) -> "NodeLockstep":
         """Bring bench and twin into the state a case starts from."""
@@ -215,9 +217,16 @@ class NodeRig:
         self.instructions += sum(core.retired for core in lockstep.streams)
         self.compared += lockstep.compared + sum(core.compared for core in lockstep.streams)
         self.cycles += lockstep.cycles
-        for status in lockstep.statuses.values():
-            if status.fault:
-                self.faults[status.fault.name] = self.faults.get(status.fault.name, 0) + 1
+        stops = {
+            f"{tile}.{unit_name(unit)}": (
+                status.fault.name, status.pc, status.wait.name, status.group
+            )
+            for (tile, unit), status in lockstep.statuses.items()
+            if status.fault
+        }  # fmt: skip
+        self.stops.append(stops)
+        for cause, *_ in stops.values():
+            self.faults[cause] = self.faults.get(cause, 0) + 1
         assert self.twin is not None
         return self.twin
 

@@ -42,5 +42,6 @@ async def programs_agree(dut):
         "cycles": rig.cycles,
         "compared": rig.compared,
         "faults": rig.faults,
+        "stops": rig.stops,
     }
     Path(REPORT).write_text(json.dumps(result))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.analog.array import IdealArray
-from models.system.node import Node
+from models.system.node import Node, UnitStatus
 from panther.arch.core import LANES
 from panther.arch.node import NodeParams
 from panther.arch.params import McuParams
@@ -154,6 +154,33 @@ class NodeCase:
 def unit_name(unit: int) -> str:
     """A unit of a tile in words."""
     return "sequencer" if unit == SEQUENCER else f"core{unit}"
+
+
+# ---- one message
+
+RECEIVED = 640
+"""Word from which on a message's rows are received."""
+
+
+def message_case(name: str, params: NodeParams, rows: int, hops: int) -> NodeCase:
+    """One message of so many rows from tile 0 to the one so many links east of it."""
+    words = ROW_WORDS * rows
+    receive = f"recv s0, {RECEIVED}, {words}, 0, core0"
+    programs = {(hops, SEQUENCER): f"nop\n{receive}\nhlt"}
+    programs[0, SEQUENCER] = f"nop\nsend s0, 0, {words}, {hops}, 0\n" + (
+        "hlt" if hops else f"{receive}\nhlt"
+    )
+    groups = tuple((g, 1 << SEND_READER, 100 * g) for g in range(words // LANES))
+    return NodeCase(node=name, programs=programs, stored={0: groups})
+
+
+def message_cycles(status: UnitStatus) -> int:
+    """Cycles a message took, from the X cycle of ``send`` until its last word was stored, from
+    what the receiving sequencer shows when it has halted.
+    """
+    # halted in the cycle after the receive unit became idle, which was the one after the store;
+    # cycles count from 0, and the X cycle of the second instruction is cycle 3
+    return status.cycle - 1 - 1 - 3
 
 
 # ---- random ones

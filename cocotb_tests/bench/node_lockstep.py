@@ -5,13 +5,18 @@ A tile and a core have their pins at the top, for Python to bring them together 
 what is around them.
 """
 
-from amaranth import Shape
+import re
+
+from amaranth import ClockSignal, Instance, Module, ResetSignal
+from amaranth.hdl import Fragment
+from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow
 
 from cocotb_tests.bench import FOLDER, clocked_top, converter_instance, pin
 from cocotb_tests.bench.core import TRACE_DEPTH
-from hdl.core.core import Core
+from hdl.node.node import Node
 from hdl.tile.tile import Tile
+from hdl.verilog import component_verilog
 from panther.arch.core import SCALARS, CoreParams
 from panther.arch.node import NodeParams
 from panther.arch.node_registers import control_bits, memory_bits
@@ -24,7 +29,44 @@ _RETIRE = {
     "valid": 1, "pc": 14, "word": 64, "cycle": 32, "scalar": 1, "scalar_index": 5,
     "scalar_value": 32, "vector": 1, "vector_address": 13, "vector_count": 3, "vector_words": 64,
 }  # fmt: skip
-_CONTROL = {"aw": "addr", "w": "data", "ar": "addr"}
+
+
+class TileModule(wiring.Component):
+    """Stands for a tile: an instance ``tile`` of module ``tile``, which all tiles share.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile it stands for.
+
+    Members
+    -------
+    See ``hdl.tile.tile.Tile``.
+    """
+
+    def __init__(self, tile: Tile) -> None:
+        self.tile = tile
+        super().__init__(tile.signature)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # Amaranth warns of what nobody elaborates
+        Fragment.get(self.tile, platform)
+        ports = {
+            f"{'i' if member.flow is Flow.In else 'o'}_{'__'.join(map(str, path))}": value
+            for path, member, value in self.signature.flatten(self)
+        }
+        m.submodules.tile = Instance("tile", i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
+        return m
+
+
+def node_of_tiles_verilog(params: NodeParams, tile_verilog: str) -> str:
+    """Verilog text of a node with retire ports, module ``node``: all of its tiles are instances of
+    the one given, for a simulator to compile it once.
+    """
+    node = Node(params, retire=True)
+    node.tiles = [TileModule(tile) for tile in node.tiles]
+    return f"{tile_verilog}\n{component_verilog(node, name='node')}"
 
 
 def _sources(*names: str) -> list[str]:
@@ -90,11 +132,11 @@ def node_lockstep_design(params: NodeParams, node_verilog: str) -> Design:
     cores = params.tiles * tile.cores
     items, connected = _units(tile.core, cores * tile.core.mcus)
     for n in range(cores):
-        path = f"node.tile{n // tile.cores}.core{n % tile.cores}"
+        path = f"node.tile{n // tile.cores}.tile.core{n % tile.cores}"
         more, links = _trace(n, f"retire__{n}", path)
         items += more
         connected += links
-    items += [_scalars(n, f"node.tile{n}.sequencer") for n in range(params.tiles)]
+    items += [_scalars(n, f"node.tile{n}.tile.sequencer") for n in range(params.tiles)]
     control, memory = control_bits(params), memory_bits(params)
     host = []
     for bus, prefix, bits, data in (("axil", "", control, 32), ("axi", "m_", memory, 64)):
@@ -114,7 +156,7 @@ def node_lockstep_design(params: NodeParams, node_verilog: str) -> Design:
             f".s_axi_{channel}size(3'd3)", f".s_axi_{channel}burst(2'd1)",
         ]  # fmt: skip
     connected += [".s_axi_wlast(1'b1)"]
-    started = " || ".join(f"node.tile{n}.start != 0" for n in range(params.tiles))
+    started = " || ".join(f"node.tile{n}.tile.start != 0" for n in range(params.tiles))
     newline = "\n"
     top = f"""\
 module node_unit(input clk, input rst);
@@ -149,31 +191,27 @@ def tile_lockstep_design(params: NodeParams, tile_verilog: str) -> Design:
         items += more
         connected += links
     items.append(_scalars(0, "tile.sequencer"))
-    return _pinned("tile", Tile(params, retire=True), tile.core, tile_verilog, items, connected)
+    return _pinned("tile", tile.core, tile_verilog, items, connected)
 
 
 def core_lockstep_design(params: CoreParams, core_verilog: str) -> Design:
     """A bench with one core, module ``core`` with a retire port; its other pins are the top's."""
     items, connected = _units(params, params.mcus)
     more, links = _trace(0, "retire", "core")
-    return _pinned(
-        "core", Core(params, retire=True), params, core_verilog, items + more, connected + links
-    )
+    return _pinned("core", params, core_verilog, items + more, connected + links)
 
 
 def _pinned(
-    name: str, component, params: CoreParams, verilog: str, items: list[str], connected: list[str]
-) -> Design:  # type: ignore[no-untyped-def]  # fmt: skip
-    """A component with the given connections, all of its other pins those of the top module."""
+    name: str, params: CoreParams, verilog: str, items: list[str], connected: list[str]
+) -> Design:
+    """A module with the given connections, all of its other pins those of the top module."""
+    body = verilog[verilog.index(f"\nmodule {name}(") :]
+    body = body[: body.index("\nendmodule")]
     ports, pins = [], []
-    for path, member, value in component.signature.flatten(component):
-        if path[0] in ("array", "retire"):
-            continue
-        port = "__".join(map(str, path))
-        span = f"[{Shape.cast(member.shape).width - 1}:0]"
-        ports.append(f"{'input' if member.flow is Flow.In else 'output'} {span} {port}")
-        pins.append(f".{port}({port})")
-        del value
+    for way, span, port in re.findall(r"^  (input|output)( \[\d+:0\])? (\w+);$", body, re.M):
+        if port not in ("clk", "rst") and not port.startswith(("array__", "retire__")):
+            ports.append(f"{way}{span} {port}")
+            pins.append(f".{port}({port})")
     newline = "\n"
     top = f"""\
 module bench(

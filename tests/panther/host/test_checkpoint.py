@@ -214,7 +214,9 @@ def test_program_there_was_none_of_is_refused(new_host, tmp_path):
 
 
 def test_other_node_is_refused(folder, new_host):
-    with pytest.raises(CheckpointError, match=r"000001\.json: .* another node: width must be 1"):
+    with pytest.raises(
+        CheckpointError, match=r"000001\.json: .* another node: tile\.fifos must be 1, not 2"
+    ):
         now(checkpoint.resume(new_host(NODES["SMALLEST"]), folder / "step-000001.json"))
 
 
@@ -317,17 +319,21 @@ def test_folder_without_checkpoints(tmp_path):
     assert checkpoint.latest(tmp_path, PARAMS) == (None, ())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_must_not_be_read(folder):
+def test_what_must_not_be_read(folder, monkeypatch):
+    # root may read everything, so it is not the modes of the files that say no
     sidecar = folder / "step-000002.json"
-    sidecar.chmod(0)
-    assert "cannot be read: Permission denied" in refused(folder, sidecar)
-    folder.chmod(0)
-    try:
-        with pytest.raises(CheckpointError, match="ckpt cannot be read: Permission denied"):
-            checkpoint.latest(folder, PARAMS)
-    finally:
-        folder.chmod(0o700)
+    real = type(sidecar).read_bytes
+
+    def read_bytes(path):
+        if path == sidecar:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path)
+
+    monkeypatch.setattr(type(sidecar), "read_bytes", read_bytes)
+    assert "step-000002.json cannot be read: Permission denied" in refused(folder, sidecar)
+    Fails(monkeypatch, "listdir", 0, errno.EACCES)
+    with pytest.raises(CheckpointError, match="ckpt cannot be read: Permission denied"):
+        checkpoint.latest(folder, PARAMS)
 
 
 # ---- which stay
@@ -421,14 +427,15 @@ def check_failure(folder, host, before, monkeypatch):
     return found.path.name
 
 
-def test_full_disk_leaves_what_was_there(folder, trained, monkeypatch):
+def test_full_disk_leaves_what_was_there(folder, tmp_path, trained, monkeypatch):
     host = trained(3)
     before = files(folder)
-    tensors = len(tensor_file(folder / "step-000002.json").read_bytes())
-    sidecar = len((folder / "step-000002.json").read_bytes())
+    path = now(checkpoint.save(host, tmp_path / "measured", step=3))
+    tensors = tensor_file(path).stat().st_size
+    needed = tensors + path.stat().st_size
     rng = random.Random(3)
-    rooms = {0, 1, tensors - 1, tensors, tensors + 1, tensors + sidecar - 9}
-    rooms |= {rng.randrange(tensors + sidecar - 9) for _ in range(10)}
+    rooms = {0, 1, tensors - 1, tensors, tensors + 1, needed - 1}
+    rooms |= {rng.randrange(needed) for _ in range(10)}
     for room in sorted(rooms):
         Fails(monkeypatch, "write", room, errno.ENOSPC)
         assert check_failure(folder, host, before, monkeypatch) == "step-000002.json", room

@@ -136,7 +136,10 @@ async def session(dut):
     # a message that does not come; then the host has had enough
     await host.start({(last, SEQUENCER): 0})
     await refused(
-        host.wait(500), "500 cycles", f"tile {last} sequencer runs at pc 1 (seq.pasm:2: hlt)"
+        host.wait(500),
+        "500 cycles",
+        f"tile {last} sequencer runs at pc 1 (seq.pasm:2: hlt), waits for the send or receive "
+        "unit; receive unit waits for a message in queue 0",
     )
     await refused(
         host.load(last, SEQUENCER, [0]), f"tile {last} sequencer runs", "while it is halted"

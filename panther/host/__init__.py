@@ -1,9 +1,10 @@
 """The host's side of a node: driver and checkpoints."""
 
-from panther.host.host import Host, UnitStatus
+from panther.host.host import Host, TransferStatus, UnitStatus
 from panther.host.transaction import TransactionTransport
 from panther.host.transport import AccessError, HostError, Transport, now
 
 __all__ = [
-    "AccessError", "Host", "HostError", "TransactionTransport", "Transport", "UnitStatus", "now",
+    "AccessError", "Host", "HostError", "TransactionTransport", "TransferStatus", "Transport",
+    "UnitStatus", "now",
 ]  # fmt: skip

@@ -269,7 +269,8 @@ async def resume(host: Host, path: str | Path) -> Checkpoint:
     ------
     CheckpointError
         If the checkpoint is damaged, is of a node with other parameters or other programs, or a
-        unit of this node has not halted.
+        unit of this node has not halted: then the node is as it was. If the node refuses something
+        after that, it is half way, and has to be resumed again.
     """
     checkpoint = read(path, host.params)
     loaded = _programs(host)

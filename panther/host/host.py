@@ -40,11 +40,10 @@ _LONGEST = 512
 """Words of a vector the host has a core move at once."""
 _POLLS = 100_000
 """Looks at an instruction that is being carried out before the host gives up."""
-_STATUS, _WAIT = (
-    next(register for register in UNIT_REGISTERS if register.name == name)
-    for name in ("status", "wait")
-)
-_FAULT_LSB = next(r for r in TILE_REGISTERS if r.name == "interrupt").field("fault").lsb
+_REGISTERS = {register.name: register for register in (*UNIT_REGISTERS, *TILE_REGISTERS)}
+_STATUS, _WAIT = _REGISTERS["status"], _REGISTERS["wait"]
+_TRANSFER, _PLACE = _REGISTERS["send_status"], _REGISTERS["send_place"]
+_FAULT_LSB = _REGISTERS["interrupt"].field("fault").lsb
 
 
 class UnitStatus(NamedTuple):
@@ -63,6 +62,21 @@ class UnitStatus(NamedTuple):
     """Of the memory, that it waits for."""
 
 
+class TransferStatus(NamedTuple):
+    """What a send or a receive unit does."""
+
+    busy: bool
+    wait: TileWait
+    tile: int
+    """The one at the other end."""
+    fifo: int
+    """The queue."""
+    pc: int
+    """Of its instruction."""
+    group: int
+    """Of the memory, that it waits for."""
+
+
 class Host:
     """A host: loads, starts, waits, looks, changes.
 
@@ -70,7 +84,8 @@ class Host:
     it is the same for a node at transaction level and one in RTL. Methods wait as the transport
     does; :func:`panther.host.now` calls them where there is nothing to wait for::
 
-        host = Host(TransactionTransport(Node(NODES["PAIR"])))
+        params = NODES["SMALL"]
+        host = Host(TransactionTransport(Node(params)))
         now(host.load(0, 0, assemble_file("relu.pasm", params.tile.core)))
         now(host.write_memory(0, 0, words))
         now(host.run({(0, 0): 0}))
@@ -361,6 +376,20 @@ class Host:
             group=_field(_WAIT, "group", wait),
         )
 
+    async def transfer(self, tile: int, name: str) -> TransferStatus:
+        """What the ``send`` or the ``receive`` unit of a tile does."""
+        self._check(tile)
+        word = await self.transport.read(tile_address(tile, f"{name}_status"))
+        place = await self.transport.read(tile_address(tile, f"{name}_place"))
+        return TransferStatus(
+            busy=bool(_field(_TRANSFER, "busy", word)),
+            wait=TileWait(_field(_TRANSFER, "wait", word)),
+            tile=_field(_TRANSFER, "tile", word),
+            fifo=_field(_TRANSFER, "fifo", word),
+            pc=_field(_PLACE, "pc", place),
+            group=_field(_PLACE, "group", place),
+        )
+
     async def describe(self, tile: int, unit: int) -> str:
         """What a unit does, in a line: ``tile 0 core 1: WATCHDOG at pc 12 (x.pasm:40: ld ...)``."""
         status = await self.status(tile, unit)
@@ -380,6 +409,14 @@ class Host:
         waits = _waits(status)
         if waits and (status.running or status.fault in (Fault.WATCHDOG, TileFault.WATCHDOG)):
             text += f", {'waits' if status.running else 'waited'} {waits}"
+        for name in ("send", "receive") if unit == SEQUENCER and status.running else ():
+            transfer = await self.transfer(tile, name)
+            if transfer.busy and (waits := _waits(transfer)):
+                text += f"; {name} unit waits {waits}"
+                if transfer.wait in (TileWait.CREDIT, TileWait.MESSAGE):
+                    text += f" {transfer.fifo}"
+                if transfer.wait is TileWait.CREDIT:
+                    text += f" of tile {transfer.tile}"
         return f"{unit_name(tile, unit)}{separator}{text}"
 
     async def report(self) -> str:
@@ -612,7 +649,7 @@ def _field(register: Register, name: str, word: int) -> int:
     return (word & field.mask) >> field.lsb
 
 
-def _waits(status: UnitStatus) -> str:
+def _waits(status: UnitStatus | TransferStatus) -> str:
     words = f"words {LANES * status.group}..{LANES * status.group + LANES - 1}"
     return {
         TileWait.NOTHING: "",
@@ -620,6 +657,6 @@ def _waits(status: UnitStatus) -> str:
         TileWait.LOAD: f"for {words} to be stored",
         TileWait.STORE: f"for {words} to be taken",
         TileWait.UNIT: "for the send or receive unit",
-        TileWait.CREDIT: "for room in the receiver's queue",
-        TileWait.MESSAGE: "for a message",
+        TileWait.CREDIT: "for room in queue",
+        TileWait.MESSAGE: "for a message in queue",
     }[status.wait]

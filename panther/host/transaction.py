@@ -9,6 +9,7 @@ from models.analog.array import Array
 from models.system.node import Node
 from models.system.receive_unit import Receiving
 from models.system.send_unit import Sending
+from models.system.shared_memory import Ask
 from panther.arch.core import Fault
 from panther.arch.node import NodeParams
 from panther.arch.node_registers import (
@@ -25,7 +26,7 @@ from panther.arch.node_registers import (
 )
 from panther.arch.params import McuParams, check_range
 from panther.arch.registers import REGISTER_BYTES, Register
-from panther.arch.tile import SEQUENCER, TileWait
+from panther.arch.tile import BANKS, SEQUENCER, TileWait
 from panther.host.cells import pack_cells, unpack_cells
 from panther.host.transport import AccessError
 
@@ -148,21 +149,28 @@ class TransactionTransport:
         return list(node.counters(tile).values()), list(node.router_counters(tile).values())
 
     def _transfer(self, tile: int, unit: str, what: str) -> int:
-        """A register of the send or the receive unit; the latter does not say who sends."""
-        units = self.node.units
-        other = fifo = 0
+        """A register of the send or the receive unit."""
+        units, cores = self.node.units, self._params.tile.cores
         if unit == "send":
-            state = units.sender.state[tile]
+            state, requester = units.sender.state[tile], cores
             busy, wait, pc = state[Sending.BUSY], state[Sending.WAIT], state[Sending.PC]
-            other, fifo, group = state[Sending.TILE], state[Sending.FIFO], state[Sending.GROUP]
+            fifo, other = state[Sending.FIFO], state[Sending.TILE]
         else:
-            state = units.receiver.state[tile]
+            state, requester = units.receiver.state[tile], cores + 1
             busy, wait, pc = state[Receiving.BUSY], state[Receiving.WAIT], state[Receiving.PC]
-            fifo, group = state[Receiving.FIFO], state[Receiving.GROUP]
-        if what == "place":
-            return int(pc) | int(group) << 16
+            fifo = state[Receiving.FIFO]
+            other = max(units.receiver.owner[tile, fifo], 0)
         wait = wait if busy else TileWait.NOTHING
-        return int(busy != 0) | int(wait) << 4 | int(other) << 8 | int(fifo) << 16
+        if what == "status":
+            return int(busy != 0) | int(wait) << 4 | int(other) << 8 | int(fifo) << 16
+        memory = units.memory
+        asked = [
+            int(memory.asks[tile, requester, bank, Ask.GROUP])
+            for bank in range(BANKS)
+            if memory.asking[tile, bank] >> requester & 1
+        ]
+        group = min(asked, default=0) if wait in (TileWait.LOAD, TileWait.STORE) else 0
+        return int(pc) | group << 16
 
     # ---- units
 

@@ -7,7 +7,7 @@ from models.system.node import Node
 from panther.arch.core import Fault
 from panther.arch.mcu import ConfigKey, InBank
 from panther.arch.node_registers import PROGRAM, STATES, memory_address, node_address, tile_address
-from panther.arch.tile import SEQUENCER, TileWait
+from panther.arch.tile import SEND_READER, SEQUENCER, TileWait
 from panther.asm import assemble_text
 from panther.host import AccessError, Host, HostError, TransactionTransport, checkpoint, now
 from panther.host.cells import pack_cells, unpack_cells
@@ -98,7 +98,10 @@ def test_everybody_who_has_not_halted_is_reported(new_host):
             "tile 0 core 0: WATCHDOG at pc 1 (a.pasm:2: ld r0, s0, 8, 4, take), cycle 304, waited "
             "for words 8..11 to be stored"
         ),
-        "tile 0 sequencer runs at pc 1 (b.pasm:2: hlt), waits for the send or receive unit",
+        (
+            "tile 0 sequencer runs at pc 1 (b.pasm:2: hlt), waits for the send or receive unit; "
+            "receive unit waits for a message in queue 0"
+        ),
     ]
     assert now(host.status(0, 0)).wait is TileWait.LOAD
     assert now(host.status(0, SEQUENCER)).running
@@ -106,6 +109,25 @@ def test_everybody_who_has_not_halted_is_reported(new_host):
         now(host.load(0, SEQUENCER, [0]))
     with pytest.raises(HostError, match="must end before it is started"):
         now(host.start({(0, SEQUENCER): 0}))
+
+
+def test_transfers_say_what_they_wait_for(new_host):
+    host = new_host()
+    # more rows than a queue has room for; then words nobody stores
+    now(host.load(0, SEQUENCER, program("again: send s0, 0, 16, 1, 1\njmp again", "c.pasm")))
+    now(host.load(1, SEQUENCER, program("send s0, 20, 12, 0, 0\nhlt", "d.pasm")))
+    for group in range(4):
+        now(host.write_states(0, [True], [1 << SEND_READER], group))
+    starts = {(0, SEQUENCER): 0, (1, SEQUENCER): 0}
+    with pytest.raises(HostError, match=r"d\.pasm:2.*; send unit waits for words 20\.\.23"):
+        now(host.run(starts, limit_cycles=900))
+    assert "; send unit waits for words 0..3 to be stored" in now(host.describe(0, SEQUENCER))
+    for _ in range(PARAMS.tile.fifo_rows):
+        now(host.write_states(0, [True] * 4, [1 << SEND_READER] * 4))
+        with pytest.raises(HostError):
+            now(host.wait(limit_cycles=200))
+    text = now(host.describe(0, SEQUENCER))
+    assert text.endswith("; send unit waits for room in queue 1 of tile 1"), text
 
 
 def test_limit_of_cycles(new_host):

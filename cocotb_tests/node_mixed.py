@@ -199,7 +199,8 @@ class MixedTile(Mixed):
         self.pins.set(i_program__valid=0)
         content = self.case.memory(self.number, self.params)
         for group, (words, valid, readers) in enumerate(zip(*content, strict=True)):
-            fields = {"group": group, "mask": 15, "data": int(words) & _WORD}
+            lanes = np.array([words]).view(np.uint16).tolist()
+            fields = {"group": group, "mask": 15, "data": lanes}
             await self._memory(op=HostOp.WRITE, **fields)
             await self._memory(op=HostOp.STATE, **fields, valid=int(valid), readers=int(readers))
         self.pins.set(clear_counters=1)
@@ -208,12 +209,14 @@ class MixedTile(Mixed):
         for _ in range(QUIET):
             await FallingEdge(self.dut.clk)
 
-    async def _memory(self, **fields: int) -> None:
+    async def _memory(self, **fields: Any) -> None:
         layout = self._shapes.i_memory.p.shape()
         self.pins.set(i_memory__payload=pack(layout, fields), i_memory__valid=1)
-        while not read(self.dut.i_memory__ready):
+        taken = False
+        while not taken:
+            await Timer(1, "ns")
+            taken = bool(read(self.dut.i_memory__ready))
             await FallingEdge(self.dut.clk)
-        await FallingEdge(self.dut.clk)
         self.pins.set(i_memory__valid=0)
 
     async def _go(self) -> None:
@@ -270,11 +273,11 @@ class MixedTile(Mixed):
         words, states = [], []
         answer = self._shapes.o_memory.p.shape()
         for group in range(self.params.tile.groups):
-            await self._memory(op=HostOp.READ, group=group, mask=0, data=0)
+            await self._memory(op=HostOp.READ, group=group)
             while not read(dut.o_memory__valid):
                 await FallingEdge(dut.clk)
             shown = unpack(answer, dut.o_memory__payload)
-            words.append(int(shown["data"]))
+            words.append(shown["data"].as_bits())
             states.append(int(shown["valid"]) | int(shown["readers"]) << 1)
         compare_memory(
             number, self.alone, np.array(words, np.uint64).view(np.int16), np.array(states)
@@ -378,7 +381,7 @@ class MixedCore(Mixed):
         if valid and not self._asks:
             asked = unpack(self._request, dut.o_memory__payload)
             self._op = MemoryOp(int(asked["op"]))
-            word = int(asked["data"])
+            word = asked["data"].as_bits()
             twin.ask(
                 *place, self._op, int(asked["group"]), mask=int(asked["mask"]),
                 flag=bool(int(asked["take"]) or int(asked["plain"])),

@@ -1,7 +1,8 @@
 """FuseSoC generator: writes the Verilog of a design, and what its targets need beside it.
 
-Its parameters are ``top``, mcu_ip or core; ``preset``, a name that ``panther presets`` lists; and
-``bench``, true for what the test beside this file needs, too.
+Its parameters are ``top``, mcu_ip or node; ``preset``, a name that ``panther presets`` lists;
+``set``, changes of it as ``panther verilog --set`` takes them; and ``bench``, true for what the
+test beside this file needs, too.
 """
 
 import os
@@ -11,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from panther.arch.node import NodeParams
     from panther.arch.params import McuParams
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 PYTHON = ROOT / ".venv" / "bin" / "python"
-PROGRAM_WORDS = 512
-"""Words ``core_test.sv`` reads; a word of 0 ends the program."""
 
 
 def numbers(params: "McuParams") -> dict[str, str]:
@@ -52,6 +52,56 @@ def numbers(params: "McuParams") -> dict[str, str]:
 
 def _bytes(values: Sequence[int]) -> str:
     return "{" + ", ".join(f"8'd{value}" for value in reversed(values)) + "}"
+
+
+def program(params: "NodeParams") -> tuple[dict[str, int], tuple[int, ...]]:
+    """Numbers of the test of a node, by the names it gives them, and the words of its program.
+
+    Raises
+    ------
+    ValueError
+        If the node is not one the test fits.
+    """
+    from panther.arch.node_registers import (
+        CELLS,
+        PROGRAM,
+        WORDS,
+        control_bits,
+        memory_address,
+        memory_bits,
+        node_address,
+        tile_address,
+        unit_address,
+    )
+    from panther.arch.tile import SEQUENCER
+    from panther.asm import assemble_file
+
+    tile = params.tile
+    if (params.tiles, tile.cores, tile.core.mcus) != (2, 1, 1):
+        raise ValueError("Node must have two tiles of one core with one unit, as its test has")
+    mcu = tile.core.mcu
+    sizes = {"ROWS": mcu.rows, "COLUMNS": mcu.columns}
+    done = assemble_file(FOLDER / "node_test.pasm", tile.core, define=sizes)
+    found = {
+        **done.constants,
+        "CONTROL_BITS": control_bits(params),
+        "MEMORY_BITS": memory_bits(params),
+        "NODE_START": node_address("start"),
+        "NODE_INTERRUPT": node_address("interrupt"),
+        "TILE_MEMORY": memory_address(1, WORDS, 0),
+        "PROGRAM_WORDS": len(done.words),
+    }
+    for number in range(params.tiles):
+        for name in ("arm", "interrupt_enable", "interrupt"):
+            found[f"TILE{number}_{name.upper()}"] = tile_address(number, name)
+        for unit, kind in ((0, "CORE"), (SEQUENCER, "SEQUENCER")):
+            found[f"{kind}{number}_PROGRAM"] = memory_address(number, PROGRAM, unit, 0)
+            for name in ("start_pc", "status"):
+                found[f"{kind}{number}_{name.upper()}"] = unit_address(number, unit, name)
+    found["CELLS_WINDOW"] = memory_address(0, CELLS, 0, 0, 0, 0)
+    found["CELLS_ROW"] = memory_address(0, CELLS, 0, 0, 1, 0) - found["CELLS_WINDOW"]
+    found |= {f"START_{label.upper()}": place for label, place in done.labels.items()}
+    return found, done.words
 
 
 def on_arrays(verilog: str, top: str, params: "McuParams") -> str:
@@ -93,34 +143,38 @@ def main() -> None:
     """Write the files into the current folder, and the core that names them."""
     from fusesoc.capi2.generator import Generator
 
-    from hdl.verilog import core_verilog, mcu_ip_verilog
-    from panther.arch.presets import core_preset, preset
-    from panther.asm import assemble_file
+    from hdl.verilog import mcu_ip_verilog, node_verilog
+    from panther.arch.overrides import override, override_node
+    from panther.arch.presets import node_preset, preset
 
     generator = Generator()
     top, name = generator.config["top"], generator.config["preset"]
-    simulated: list[object] = ["bench.v"]
+    changes = generator.config.get("set", [])
+    bench = generator.config.get("bench", False)
+    simulated: list[object] = ["bench.v", {"parameters.vh": {"is_include_file": True}}]
+    constants: dict[str, object] = {}
     if top == "mcu_ip":
-        params = preset(name)
+        params = override(preset(name), changes)
         text = mcu_ip_verilog(params)
-        lines = [f"localparam {size} = {value};\n" for size, value in numbers(params).items()]
-        Path("parameters.vh").write_text("".join(lines))
-        simulated.append({"parameters.vh": {"is_include_file": True}})
-    elif top == "core":
-        core = core_preset(name)
-        params = core.mcu
-        text = core_verilog(core)
-        words = assemble_file(FOLDER / "core_test.pasm", core).words
-        program = [*words, *[0] * (PROGRAM_WORDS - len(words))]
-        Path("program.hex").write_text("".join(f"{word:016x}\n" for word in program))
-        simulated.append({"program.hex": {"file_type": "user", "copyto": "program.hex"}})
+    elif top == "node":
+        node = override_node(node_preset(name), changes)
+        params = node.tile.core.mcu
+        text = node_verilog(node)
+        if bench:
+            found, words = program(node)
+            constants |= found
+            Path("program.hex").write_text("".join(f"{word:016x}\n" for word in words))
+            simulated.append({"program.hex": {"file_type": "user", "copyto": "program.hex"}})
     else:
-        raise ValueError(f"Parameter top must be mcu_ip or core, not {top!r}")
+        raise ValueError(f"Parameter top must be mcu_ip or node, not {top!r}")
     Path(f"{top}.v").write_text(text)
     Path("lint.vlt").write_text((ROOT / "hdl" / "lint.vlt").read_text())
     generator.add_files([{f"{top}.v": {"copyto": f"{top}.v"}}], "rtl", file_type="verilogSource")
     generator.add_files(["lint.vlt"], "lint", file_type="vlt")
-    if generator.config.get("bench", False):
+    if bench:
+        constants |= numbers(params)
+        lines = [f"localparam {constant} = {value};\n" for constant, value in constants.items()]
+        Path("parameters.vh").write_text("".join(lines))
         Path("bench.v").write_text(on_arrays(text, top, params))
         generator.add_files(simulated, "bench", file_type="verilogSource")
     generator.write()

@@ -149,6 +149,10 @@ async def session(dut):
     assert await host.report() == ""
     agree("host", "fault", Fault.NONE, (await host.status(last, 0)).fault)
 
+    # behind a program nothing is left of the one before
+    await host.load(last, 0, assemble_text("nop", core))
+    await refused(host.run({(last, 0): 0}, 2000), f"tile {last} core 0: ILLEGAL at pc 1, cycle 2")
+
     # registers go through the memory and leave it alone
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     words = rng.integers(-32768, 32768, core.registers)

@@ -9,6 +9,7 @@ from rich.console import Console
 BENCHMARKS = {
     "cosim": "cycles of the hardware, speed of the co-simulation",
     "core": "cycles of a core's instructions, speed of its RTL and of its transaction-level twin",
+    "node": "speed of a node's RTL and of its twin, cost of more tiles",
     "golden": "speed of the golden model",
 }
 

@@ -1,6 +1,10 @@
 """Training on two tiles: what the programs of ``examples/two_tiles`` get, and what golden does."""
 
+import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +123,37 @@ def unequal_cells(arrays: list[Array], trainer: Trainer) -> int:
         rows, columns = matrix.shape
         count += np.count_nonzero(array.cells[:, :rows, :columns] != matrix.cells)
     return count
+
+
+def transaction_level(run: TwoTiles) -> dict[str, Any]:
+    """Run the programs on the twin, to the cells that golden has.
+
+    Returns
+    -------
+    dict
+        Cycles, cells compared, and all performance counters.
+
+    Raises
+    ------
+    RuntimeError
+        If a unit stops for a fault, or a cell is not golden's.
+    """
+    node = run.twin(trace=False)
+    node.start(run.starts())
+    if not node.run() or any(node.status(*unit).fault for unit in run.starts()):
+        raise RuntimeError("All units must halt without a fault")
+    trainer = run.train()
+    wrong = unequal_cells([core.arrays[0] for core in node.cores], trainer)
+    if wrong:
+        raise RuntimeError(f"All cells must be golden's, but {wrong} are not")
+    return {
+        "steps": run.steps,
+        "cycles": max(core.cycle for core in node.cores) + 1,
+        "cells": sum(matrix.cells.size for matrix in trainer.matrices),
+        "tiles": [node.counters(tile) for tile in range(NODE.tiles)],
+        "routers": [node.router_counters(tile) for tile in range(NODE.tiles)],
+    }
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json.dumps(transaction_level(TwoTiles(steps=MAX_STEPS)), indent=1))

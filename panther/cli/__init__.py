@@ -14,6 +14,7 @@ from panther.cli.demo import demo
 from panther.cli.disasm import disasm
 from panther.cli.doctor import doctor
 from panther.cli.errors import UserError
+from panther.cli.node import node
 from panther.cli.presets import presets
 from panther.cli.regress import regress
 from panther.cli.replay import replay
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (asm, demo, disasm, doctor, presets, regress, replay, run, synth, tool, verilog)
+COMMANDS = (asm, demo, disasm, doctor, node, presets, regress, replay, run, synth, tool, verilog)
 for command in COMMANDS:
     # what follows the name of a program belongs to that
     app.command(context_settings={"allow_interspersed_args": command is not tool})(command)

@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +18,7 @@ import typer
 
 from panther.cli.errors import UserError
 from panther.cli.output import replacing
-from panther.tools import ToolError, require_simulator
+from panther.tools import SimulationError, ToolError, require_simulator
 
 if TYPE_CHECKING:
     from cocotb_tests.training import Run
@@ -58,6 +62,7 @@ def demo(
     from cocotb_tests.designs import core_bench
     from cocotb_tests.faults import check_fault, parse_fault
     from cocotb_tests.training import CORE, LAYERS, Run, transaction_level
+    from cocotb_tests.two_tiles import NODE
     from panther.sim import ROOT, SIMULATORS, Result
 
     if sim not in (*SIMULATORS, "all"):
@@ -91,7 +96,9 @@ def demo(
             runs[name] = replace(run, examples=min(examples, ICARUS_EXAMPLES), epochs=1)
 
     design = core_bench(CORE)
-    results: dict[str, Result] = _simulate(design, runs, console)
+    with _node_beside() as node_result:
+        results: dict[str, Result] = _simulate(design, runs, console)
+        node = None if inject else node_result()
     failed = False
     for name, result in results.items():
         for outcome in result.failures:
@@ -115,11 +122,19 @@ def demo(
     twin = transaction_level(next(iter(runs.values())))
     reference = _train_on(run, console)
     from panther.cli import demo_report
+    from panther.cli.node_report import Counted, picture
 
-    rows = demo_report.summary(measured, twin, reference)
+    assert node is not None
+    counted = Counted(
+        params=NODE, cycles=node["cycles"], tiles=node["tiles"], routers=node["routers"]
+    )
+    rows = demo_report.summary(measured, twin, reference, node)
     with replacing(folder / "demo.json") as path:
         path.write_text(
-            json.dumps({"rtl": measured, "transaction": twin, "training": reference}, indent=1)
+            json.dumps(
+                {"rtl": measured, "transaction": twin, "training": reference, "node": node},
+                indent=1,
+            )
         )
     with replacing(folder / "summary.txt") as path:
         path.write_text(demo_report.as_text(rows))
@@ -127,6 +142,7 @@ def demo(
     demo_report.picture(
         folder / "demo.png", measured[first], reference, results[first].path / "cells.npz"
     )
+    picture(folder / "node.png", counted)
     console.print()
     console.print(demo_report.as_text(rows), end="", markup=False, soft_wrap=True)
     console.print()
@@ -145,9 +161,34 @@ def demo(
         f"{measured[first]['program_seconds'] / seconds:.0f} times as fast as {first}",
         soft_wrap=True,
     )
-    console.print(f"picture and results: {folder}", markup=False, soft_wrap=True)
+    console.print(f"pictures and results: {folder}", markup=False, soft_wrap=True)
     for result in results.values():
         shutil.rmtree(result.path)
+
+
+@contextmanager
+def _node_beside() -> Iterator[Callable[[], dict[str, Any]]]:
+    """Train on two tiles at transaction level in a process of its own, for compiling takes long;
+    gives a function that waits for the outcome.
+    """
+    from panther.sim import ROOT
+
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = Path(folder) / "node.json"
+        command = [sys.executable, "-m", "cocotb_tests.two_tiles", str(outcome)]
+        child = subprocess.Popen(command, cwd=ROOT)
+
+        def result() -> dict[str, Any]:
+            if child.wait():
+                raise SimulationError("Training on two tiles at transaction level failed")
+            found: dict[str, Any] = json.loads(outcome.read_text())
+            return found
+
+        try:
+            yield result
+        finally:
+            child.kill()
+            child.wait()
 
 
 def _simulate(design: Any, runs: "dict[str, Run]", console: Any) -> "dict[str, Result]":

@@ -15,7 +15,9 @@ def _cycles(operation: dict[str, Any]) -> str:
     return f"{least}" if least == most else f"{least}-{most}"
 
 
-def summary(rtl: dict[str, Any], twin: dict[str, Any], training: dict[str, Any]) -> Rows:
+def summary(
+    rtl: dict[str, Any], twin: dict[str, Any], training: dict[str, Any], node: dict[str, Any]
+) -> Rows:
     """Label and value of every number that is the same on every machine."""
     first = next(iter(rtl.values()))
     rows = [
@@ -38,6 +40,10 @@ def summary(rtl: dict[str, Any], twin: dict[str, Any], training: dict[str, Any])
     for unit, operations in first["operations"].items():
         text = ", ".join(f"{name} {_cycles(data)}" for name, data in operations.items())
         rows.append((f"cycles per operation, {unit}", text))
+    text = (
+        f"{node['steps']} examples, {node['cycles']:,} cycles, {node['cells']:,} cells as golden's"
+    )
+    rows.append(("a layer a tile, transaction level", text))
     golden, floating = (np.array(training[key])[:, -1] * 100 for key in ("golden", "float64"))
     epochs, seeds = len(training["golden"][0]), len(golden)
     rows += [

@@ -53,6 +53,11 @@ class TraceReader:
         }
         self._taken = dict.fromkeys(self._rings, 0)
 
+    def forget(self) -> None:
+        """Skip what was traced so far."""
+        for event, (_, counter) in self._rings.items():
+            self._taken[event] = int(counter.read()[0, 0])
+
     def take(self, event: Event) -> NDArray[np.int64]:
         """Rows of one stream not taken yet, as :class:`models.system.trace.Event` says; cycles are
         those of the bench.

@@ -197,6 +197,8 @@ class NodeRig:
         if self.driver is None:
             self.driver = self._make(self.dut.node0, self.params, arrays)
         self.driver.use(arrays)
+        for trace in self.driver.traces:
+            trace.forget()
         await self.driver.load(case)
         return NodeLockstep(self.driver, self.twin, arrays, case.assembled(self.params))
 
@@ -259,6 +261,7 @@ class NodeLockstep:
         self.statuses: Mapping[Unit, UnitStatus] = {}
         """Those at the end."""
         self._counted = self._counts()
+        self._ended = True
 
     def _counts(self) -> list[dict[str, int]]:
         tiles = range(self.params.tiles)
@@ -266,20 +269,21 @@ class NodeLockstep:
 
     async def start(self, started: Mapping[Unit, int]) -> None:
         """Start units of both in the same cycle."""
-        quiet = self.twin.quiet
-        if quiet:
+        if self._ended:
             await self.rtl.clear_counters()
             self._counted = self._counts()
         await self.rtl.play(self.rtl.start(started.items()))
         begun = self.rtl.begun
-        self._go_on(begun)
+        # what is traced up to here counts from the starts before
+        self._compare(begun)
         if self.twin.clock < begun:
             # nothing was left to do until then
             self.twin.units.clock[0] = begun
-        if quiet:
+        if self._ended:
             # the host was the last one at every bank
             self.twin.units.memory.last[:] = self.params.tile.requesters - 1
         self.twin.start(started)
+        self._ended = False
 
     async def run(self, cycles: int = 0, *, limit: int = LIMIT) -> None:
         """Go on until all is quiet, in ``limit`` cycles, or for so many cycles, and compare.
@@ -291,34 +295,41 @@ class NodeLockstep:
         """
         first = self.rtl.cycle
         self.rtl.on_block = self._compare
-        await self.rtl.play([run(cycles or limit)])
-        self.rtl.on_block = lambda: None
+        try:
+            await self.rtl.play([run(cycles or limit)])
+        finally:
+            self.rtl.on_block = lambda: None
         self._compare()
         self.cycles += self.rtl.cycle - first
         if cycles:
             return
         quiet = self.twin.run(limit_cycles=limit)
-        self._compare(END)
+        self._compare_until(END)
         if not (quiet and self.rtl.ran):
             raise Divergence(
                 f"first divergence: at the end, twin {'quiet' if quiet else 'goes on'}, rtl "
                 f"{'quiet' if self.rtl.ran else 'goes on'} after {limit} cycles"
             )
         await self._end()
+        self._ended = True
 
     def _go_on(self, until: int) -> None:
         if until > self.twin.clock:
             self.twin.run(limit_cycles=until - self.twin.clock)
 
-    def _compare(self, until: int | None = None) -> None:
-        now = self.rtl.cycle
+    def _compare(self, now: int = 0) -> None:
+        """Let the twin go on up to a cycle, RTL's present one if left out, and compare."""
+        now = now or self.rtl.cycle
         self._go_on(now)
+        self._compare_until(now - _MARGIN)
+
+    def _compare_until(self, until: int) -> None:
         for n, (core, streams) in enumerate(zip(self.twin.cores, self.streams, strict=True)):
             origin = int(self.twin.units.origin[n])
             for event in STREAMS:
                 streams.add(event, shifted(core, event, origin), self.rtl.traces[n].take(event))
             core.forget_events()
-        report(self.streams, now - _MARGIN if until is None else until, self.rtl.time_of)
+        report(self.streams, until, self.rtl.time_of)
 
     async def _end(self) -> None:
         counters, routers = await self.rtl.counters(), await self.rtl.router_counters()

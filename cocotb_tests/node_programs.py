@@ -35,8 +35,6 @@ class NodeCase:
     stored: dict[int, tuple[tuple[int, int, int], ...]] = field(default_factory=dict)
     """By tile: groups that are valid, with their readers and the first of their four words, which
     count up."""
-    bad_parity: dict[Unit, tuple[int, ...]] = field(default_factory=dict)
-    """Addresses whose parity is wrong."""
     seed: int = 0
     """Of the cells; for the report."""
 
@@ -51,7 +49,6 @@ class NodeCase:
                     for after, units in self.starts
                 ],
                 "stored": [[tile, groups] for tile, groups in self.stored.items()],
-                "bad_parity": [[*unit, places] for unit, places in self.bad_parity.items()],
                 "seed": self.seed,
             }
         )
@@ -71,7 +68,6 @@ class NodeCase:
                 tile: tuple((group, readers, word) for group, readers, word in groups)
                 for tile, groups in fields["stored"]
             },
-            bad_parity={(tile, unit): tuple(places) for tile, unit, places in fields["bad_parity"]},
             seed=fields["seed"],
         )
 
@@ -111,7 +107,7 @@ class NodeCase:
             arrays.append(array)
         return arrays
 
-    def twin(self, params: NodeParams, before: Node | None = None) -> Node:
+    def twin(self, params: NodeParams, before: Node | None = None, *, trace: bool = True) -> Node:
         """The node at transaction level with everything loaded, nothing started.
 
         Parameters
@@ -120,8 +116,10 @@ class NodeCase:
             The node.
         before
             Node whose registers it has; a reset leaves them as they are.
+        trace
+            Whether events are recorded.
         """
-        node = Node(params, self.arrays(params), trace=True)
+        node = Node(params, self.arrays(params), trace=trace)
         if before is not None:
             for core, old in zip(node.cores, before.cores, strict=True):
                 core.registers[:] = old.registers
@@ -129,7 +127,7 @@ class NodeCase:
             for tile in range(params.tiles):
                 node.scalars(tile)[:] = before.scalars(tile)
         for (tile, unit), program in self.assembled(params).items():
-            node.load(tile, unit, program.words, self.bad_parity.get((tile, unit), ()))
+            node.load(tile, unit, program.words)
         for tile in range(params.tiles):
             data, valid, readers = self.memory(tile, params)
             memory = node.memory(tile)

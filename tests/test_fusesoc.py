@@ -87,7 +87,6 @@ def test_node_passes_its_test_and_a_broken_one_does_not(tmp_path):
         "node.v",
         (r"(?m)^    row_negative <= net_\d+", "    row_negative <= 0"),  # an outer product's sign
         (r"(: row__payload\[279:24\])", r"\1 ^ 1"),  # words of a message
-        (r"(?m)^    interrupt <= net_\d+", "    interrupt <= 0"),
     )
 
 

@@ -75,7 +75,7 @@ class FalseDriver(NodeDriver):
 
     def scalars(self, tile):
         found = super().scalars(tile)
-        found[3] += self.false == "scalars"
+        found[3] += self.false == "scalars" and tile == 1
         return found
 
 

@@ -125,6 +125,7 @@ async def session(dut):
     await host.hold([])
     await refused(
         host.wait(2000),
+        "Programs stopped for a fault",
         f"tile {last} core 0: WATCHDOG at pc 2 (waits.pasm:3: ld r0, s0, 8, 4, take)",
         "waited for words 8..11 to be stored",
     )

@@ -231,7 +231,9 @@ async def save(
     folder = Path(folder)
     sidecar = folder / f"step-{step:06}.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            _flush(folder.parent)
         _remove_leftovers(folder)
         existed = (folder / name).exists()
         try:
@@ -244,7 +246,10 @@ async def save(
         _remove_old(folder, host.params, sidecar, keep)
         _remove_leftovers(folder)
     except OSError as error:
-        last = latest(folder, host.params).path
+        try:
+            last = latest(folder, host.params).path
+        except CheckpointError:
+            last = None
         raise CheckpointError(
             f"Checkpoint {sidecar} could not be written: {error.strerror or error}. Make room for "
             f"{len(content) + len(text)} bytes in {folder}, or make it writable, and save again; "
@@ -413,11 +418,16 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _flush(path.parent)
+
+
+def _flush(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def _sidecars(folder: Path) -> list[Path]:

@@ -462,6 +462,14 @@ def test_failed_call_leaves_what_was_there(folder, trained, monkeypatch, name, a
     assert checkpoint.latest(folder, PARAMS).path.name == "step-000003.json"
 
 
+def test_folder_in_which_none_can_be_made(new_host, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"could not be written: .*directory"):
+        now(checkpoint.save(new_host(), tmp_path / "file" / "ckpt", step=1))
+    path = now(checkpoint.save(new_host(), tmp_path / "a" / "b", step=1))
+    assert checkpoint.latest(tmp_path / "a" / "b", PARAMS) == (path, ())
+
+
 def child(work):
     """Process id of a copy of this process that does ``work`` and nothing else."""
     process = os.fork()

@@ -4,7 +4,7 @@ Cores run ahead alone until they ask their tile's memory for something. What til
 out cycle by cycle, in those cycles in which something happens: a tile says when it is due again.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -50,6 +50,8 @@ class Phase(IntEnum):
     WILL_ASK = 2
     """It asks the memory from a cycle to come on."""
     ASKS = 3
+    HELD = 4
+    """It stops before its next instruction."""
 
 
 class Units(NamedTuple):
@@ -73,6 +75,8 @@ class Units(NamedTuple):
     """Of each core, by :class:`Phase`."""
     origin: NDArray[np.int64]
     """The cycle that is each core's cycle 0."""
+    most: NDArray[np.int64]
+    """Instructions each core may have retired: one that is held stops there."""
     attention: NDArray[np.int64]
     """One number: the core Python has to see to, or -1."""
     targets: NDArray[np.int64]
@@ -90,7 +94,7 @@ _SLICE = 1 << 22
 def _go_on(units, machine, core, until):  # type: ignore[no-untyped-def]
     """Let a core run to its next request, and note when that is."""
     cores = units.phase.shape[0] // units.due.shape[0]
-    outcome = run_machine(machine, until - units.origin[core], _FOREVER, units.targets)
+    outcome = run_machine(machine, until - units.origin[core], units.most[core], units.targets)
     if outcome == Outcome.ASKS:
         units.phase[core] = Phase.WILL_ASK
         since = units.origin[core] + machine.port.transfer[Transfer.SINCE]
@@ -99,6 +103,8 @@ def _go_on(units, machine, core, until):  # type: ignore[no-untyped-def]
         _stopped(units, machine, core)
     elif outcome != Outcome.LIMIT:
         units.attention[0] = core
+    elif machine.status.values[Register.RETIRED] >= units.most[core]:
+        units.phase[core] = Phase.HELD
 
 
 @njit(cache=True)
@@ -294,6 +300,8 @@ class UnitStatus(NamedTuple):
     """What it waits for, or waited for when the watchdog stopped it."""
     group: int
     """Of the memory, that it waits for."""
+    held: bool = False
+    """It stops before its next instruction until it is let on; it does not run."""
 
 
 class Node:
@@ -338,6 +346,7 @@ class Node:
             active=np.zeros((params.tiles, 2), np.int64),
             phase=np.zeros(count, np.int64),
             origin=np.zeros(count, np.int64),
+            most=np.full(count, _FOREVER, np.int64),
             attention=np.zeros(1, np.int64),
             targets=np.full(mcus, _FOREVER, np.int64),
             lent=np.zeros(params.tiles, np.bool_),
@@ -399,8 +408,58 @@ class Node:
             n = tile * self.params.tile.cores + unit
             free = int(self.units.origin[n] + core.machine.mcus.free.max())
             core.start(pc)
+            self.units.most[n] = _FOREVER if self.units.most[n] == _FOREVER else 0
             self.units.origin[n] = max(now, free + 1) if free >= now else now
             self.units.phase[n] = Phase.GOES_ON
+
+    def hold(self, units: Iterable[tuple[int, int]]) -> None:
+        """Have these units, and no others, stop before their next instruction, from now on."""
+        held = set(units)
+        for tile, unit in held:
+            self.status(tile, unit)
+        for tile in range(self.params.tiles):
+            self._hold_sequencer(tile, (tile, SEQUENCER) in held)
+        for n, core in enumerate(self.cores):
+            if divmod(n, self.params.tile.cores) not in held:
+                self._let(n, _FOREVER)
+            elif self.units.most[n] == _FOREVER:
+                self.units.most[n] = core.retired + (
+                    self.units.phase[n] in (Phase.WILL_ASK, Phase.ASKS)
+                )
+                if self.units.phase[n] == Phase.GOES_ON:
+                    self.units.phase[n] = Phase.HELD
+
+    def step(self, units: Iterable[tuple[int, int]]) -> None:
+        """Let units that are held do one instruction each; the node has to run for it."""
+        for tile, unit in units:
+            if not self.status(tile, unit).held:
+                continue
+            if unit == SEQUENCER:
+                self.units.sequencer.state[tile, Sequencing.MOST] += 1
+                self.units.due[tile] = min(self.units.due[tile], self.clock)
+            else:
+                n = tile * self.params.tile.cores + unit
+                self._let(n, int(self.units.most[n]) + 1)
+
+    def _let(self, n: int, most: int) -> None:
+        """Let a core do instructions; if it is held it goes on now, as if no time had passed."""
+        self.units.most[n] = most
+        if self.units.phase[n] == Phase.HELD:
+            core = self.cores[n]
+            lost = max(self.clock - int(self.units.origin[n]) - core.cycle, 0)
+            self.units.origin[n] += lost
+            mcus = core.machine.mcus
+            for cycles in (mcus.in_free, mcus.out_free, mcus.free):
+                cycles -= lost
+            self.units.phase[n] = Phase.GOES_ON
+
+    def _hold_sequencer(self, tile: int, held: bool) -> None:
+        state = self.units.sequencer.state[tile]
+        if not held:
+            state[Sequencing.MOST] = _FOREVER
+        elif state[Sequencing.MOST] == _FOREVER:
+            state[Sequencing.MOST] = state[Sequencing.RETIRED] + state[Sequencing.X]
+        self.units.due[tile] = min(self.units.due[tile], self.clock)
 
     def run(self, *, limit_cycles: int | None = None) -> bool:
         """Go on until nothing happens any more, or so many cycles are over; whether all is quiet.
@@ -417,6 +476,8 @@ class Node:
             if self.units.attention[0] >= 0:
                 self._attend(machines)
             elif clock[0] >= end or clock[0] < until:
+                if limit_cycles is not None and (self.units.phase == int(Phase.HELD)).any():
+                    clock[0] = end
                 break
         self._note_ends()
         if self.quiet:  # cores have run ahead
@@ -548,15 +609,17 @@ class Node:
             wait = TileWait.STORE if store else TileWait.LOAD
         elif core.fault is Fault.WATCHDOG:
             wait = TileWait.MATRIX
-        running = bool(self.units.phase[n] != Phase.STOPPED)
+        held = bool(self.units.phase[n] == Phase.HELD)
+        running = bool(self.units.phase[n] != Phase.STOPPED) and not held
         group = int(transfer[Transfer.GROUP]) if wait in (TileWait.LOAD, TileWait.STORE) else 0
         # a core that has halted has run in its last cycle, too
-        halted = not running and core.fault is Fault.NONE and core.retired > 0
-        return UnitStatus(running, core.fault, core.pc, core.cycle + halted, wait, group)
+        halted = not running and not held and core.fault is Fault.NONE and core.retired > 0
+        return UnitStatus(running, core.fault, core.pc, core.cycle + halted, wait, group, held)
 
     def _sequencer_status(self, tile: int) -> UnitStatus:
         self._check(tile)
         state = self.units.sequencer.state[tile]
+        held = bool(sequencer.is_held(state))
         running = bool(state[Sequencing.RUNNING] or state[Sequencing.STARTING])
         fault = TileFault(int(state[Sequencing.FAULT]))
         pc, cycle = (
@@ -565,7 +628,8 @@ class Node:
         )
         if fault is not TileFault.NONE:
             pc, cycle = int(state[Sequencing.FAULT_PC]), int(state[Sequencing.FAULT_CYCLE])
-        return UnitStatus(running, fault, pc, cycle, TileWait(int(state[Sequencing.WAIT])), 0)
+        wait = TileWait(int(state[Sequencing.WAIT]))
+        return UnitStatus(running and not held, fault, pc, cycle, wait, 0, held)
 
     def scalars(self, tile: int) -> NDArray[np.int64]:
         """The scalar registers of a tile's sequencer, to read and write."""

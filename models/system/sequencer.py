@@ -15,6 +15,7 @@ from models.system import fetch as fetching
 from models.system import receive_unit, scalar_unit, send_unit
 from models.system.fetch import Fetch
 from models.system.instruction_memory import Column, Do, Source
+from models.system.memory import NEVER
 from models.system.receive_unit import Receiving
 from models.system.send_unit import Sending
 from panther.arch.core import LANES, LOOP_DEPTH, SCALARS, WATCHDOG_DEFAULT, Csr
@@ -40,7 +41,9 @@ class Sequencing(IntEnum):
     FAULT_PC = 8
     FAULT_CYCLE = 9
     START_PC = 10
-    END = 11
+    MOST = 11
+    """Instructions it may have retired: one that is held stops there."""
+    END = 12
     """The cycle behind its last one, if it has halted."""
 
 
@@ -73,6 +76,7 @@ def make_sequencer(params: NodeParams, rows: NDArray[np.int64]) -> Sequencer:
         memory_words=params.tile.core.memory_words,
     )
     unit.state[:, Sequencing.WATCHDOG] = WATCHDOG_DEFAULT
+    unit.state[:, Sequencing.MOST] = NEVER
     return unit
 
 
@@ -96,10 +100,22 @@ def _begin(unit, sender, tile, receives, now):  # type: ignore[no-untyped-def]
             state[register] = 0
         unit.pc[tile] = state[Sequencing.START_PC]
         unit.depth[tile] = 0
+        if state[Sequencing.MOST] < NEVER:
+            state[Sequencing.MOST] = 0
         state[Sequencing.RUNNING] = 1
         state[Sequencing.ORIGIN] = now + 1
         return True
     return False
+
+
+@njit(cache=True)
+def is_held(state):  # type: ignore[no-untyped-def]
+    """Whether it stops before the instruction that comes next."""
+    return (
+        state[Sequencing.RUNNING] != 0
+        and state[Sequencing.X] == 0
+        and state[Sequencing.RETIRED] >= state[Sequencing.MOST]
+    )
 
 
 @njit(cache=True)
@@ -138,7 +154,7 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
         if state[Sequencing.FAULT] == TileFault.NONE:
             state[Sequencing.FAULT] = fault
             state[Sequencing.FAULT_PC] = where
-            end = now if running else state[Sequencing.END]
+            end = now if state[Sequencing.RUNNING] else state[Sequencing.END]
             state[Sequencing.FAULT_CYCLE] = end - state[Sequencing.ORIGIN]
         state[Sequencing.RUNNING] = 0
     if state[Sequencing.STARTING]:

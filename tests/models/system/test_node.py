@@ -138,6 +138,52 @@ def test_message_takes_as_long_as_the_network_needs(rows, tile):
     assert made.memory(tile).groups.view(np.int16)[512 : 512 + words].tolist() == [*range(words)]
 
 
+# ---- hold and step
+
+
+UNITS = [(tile, unit) for tile in range(4) for unit in (0, 1, SEQUENCER)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holding_units_changes_no_value(seed):
+    free, held = node(RING), node(RING)
+    assert free.run()
+    rng = np.random.default_rng(seed)
+    for _ in range(3000):
+        held.hold(unit for unit in UNITS if rng.random() < 0.5)
+        held.step(unit for unit in UNITS if rng.random() < 0.5)
+        if held.run(limit_cycles=int(rng.integers(1, 40))):
+            break
+    held.hold(())
+    assert held.run()
+    assert everything(held)[3:] == everything(free)[3:]
+    for mine, other in zip(held.cores, free.cores, strict=True):
+        assert (mine.retired, mine.status) == (other.retired, other.status)
+
+
+def test_units_are_held_before_they_begin_and_step_by_step():
+    text = "nop\nloop 3, e\nsadd s1, s1, 1\ne: mcu m0:mvm\nv.mov r0, m0.mvm_out, 4\nhlt"
+    made = node({(0, 0): text, (0, SEQUENCER): "loop 2, e\nsadd s1, s1, 5\ne: hlt"})
+    units = [(0, 0), (0, SEQUENCER)]
+    made.hold(units)
+    seen = []
+    for _ in range(12):
+        assert not made.run(limit_cycles=5000)
+        assert all(made.status(*unit).held and not made.status(*unit).running for unit in units[:1])
+        seen.append((made.core(0, 0).pc, int(made.core(0, 0).scalars[1])))
+        if made.core(0, 0).pc == 5:
+            break
+        made.step(units)
+    assert seen == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (3, 3), (4, 3), (5, 3)]
+    assert made.scalars(0)[1] == 10
+    made.step(units)
+    made.run()
+    assert not made.status(0, 0).held
+    assert made.status(0, 0).fault is Fault.NONE
+    # without being held it would have waited for the unit
+    assert made.counters(0)["core0.wait_matrix"] == 0
+
+
 # ---- faults
 
 
@@ -234,7 +280,7 @@ def test_core_that_waits_for_a_word_says_so_while_others_go_on():
         }
     )
     assert not made.run(limit_cycles=15)
-    assert made.status(0, 0)[4:] == (TileWait.LOAD, 25)
+    assert made.status(0, 0)[4:6] == (TileWait.LOAD, 25)
     assert made.run()
     status = made.status(0, 0)
     assert (status.fault, status.pc, status.wait) == (Fault.WATCHDOG, 2, TileWait.LOAD)

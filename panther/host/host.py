@@ -333,10 +333,7 @@ class Host:
         await self.wait(limit_cycles)
 
     async def hold(self, held: Iterable[Unit]) -> None:
-        """Have these units, and no others, stop before their next instruction.
-
-        A node at transaction level cannot.
-        """
+        """Have these units, and no others, stop before their next instruction."""
         chosen = list(held)
         for tile in range(self.params.tiles):
             await self.transport.write(tile_address(tile, "hold"), _mask(chosen, tile))

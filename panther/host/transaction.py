@@ -33,14 +33,15 @@ from panther.host.transport import AccessError
 _FIRST_SLICE = 1 << 12
 _LAST_SLICE = 1 << 22
 """Cycles between two looks at the interrupts."""
-_NOT_HERE = ("hold", "step", "reset")
+_SETTLING, _SETTLING_SLICE = 32, 1 << 10
+"""Slices of cycles in which a unit that is to be held stops, if it does not wait for others."""
 
 
 class TransactionTransport:
     """Accesses to a :class:`~models.system.node.Node`, which take no cycles of its clock.
 
-    The node goes on only in :meth:`wait`. It cannot hold, step or reset units: such a write is
-    refused, unless it is of 0.
+    The node goes on in :meth:`wait`, and for as long as it takes until units that are to be held
+    are. It cannot reset units: such a write is refused, unless it is of 0.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ class TransactionTransport:
         self._registers = (_by_offset(node_registers(params)), _by_offset(tile_registers(params)))
         self._places = units(params)
         tiles = range(params.tiles)
-        self._kept = {name: [0] * params.tiles for name in ("arm", "interrupt_enable", "interrupt")}
+        kept = ("arm", "hold", "interrupt_enable", "interrupt")
+        self._kept = {name: [0] * params.tiles for name in kept}
         every = [(tile, unit) for tile in tiles for unit in self._places]
         self._start_pc = dict.fromkeys(every, 0)
         self._low = dict.fromkeys(every, 0)
@@ -95,9 +97,15 @@ class TransactionTransport:
             self._kept[name][tile] &= ~value
         elif name in self._kept:
             self._kept[name][tile] = value & sum(field.mask for field in register.fields)
-        elif name in _NOT_HERE:
+            if name == "hold":
+                self.node.hold(self._chosen("hold"))
+                self._settle()
+        elif name == "step":
+            self.node.step((tile, unit) for unit in self._places if value >> unit & 1)
+            self._settle()
+        elif name == "reset":
             if value:
-                raise AccessError(f"A node at transaction level must not be told to {name} units")
+                raise AccessError("A node at transaction level must not be told to reset units")
         else:
             self._write_unit(tile, name, value)
 
@@ -117,13 +125,40 @@ class TransactionTransport:
         for bit in range(32):
             tile = 32 * index + bit
             if tile < self._params.tiles:
-                on = self._bits(tile) if register.name == "active" else self._pending(tile)
+                if register.name == "active":
+                    on = self._bits(tile) | self._bits(tile, "held")
+                else:
+                    on = self._pending(tile)
                 word |= (on != 0) << bit
         return word
 
-    def _bits(self, tile: int) -> int:
-        """Units that run."""
-        return sum(1 << unit for unit in self._places if self.node.status(tile, unit).running)
+    def _bits(self, tile: int, what: str = "running") -> int:
+        """Units that run, or are held."""
+        return sum(
+            1 << unit for unit in self._places if getattr(self.node.status(tile, unit), what)
+        )
+
+    def _chosen(self, name: str) -> Iterator[tuple[int, int]]:
+        """Units whose bit is set."""
+        for tile, mask in enumerate(self._kept[name]):
+            yield from ((tile, unit) for unit in self._places if mask >> unit & 1)
+
+    def _settle(self) -> None:
+        """Let units that are to be held, or step, come to where they stop."""
+        for _ in range(_SETTLING):
+            if not any(self.node.status(*unit).running for unit in self._chosen("hold")):
+                break
+            self.node.run(limit_cycles=_SETTLING_SLICE)
+        self._note_ends()
+
+    def _note_ends(self) -> None:
+        """Raise the interrupts of units that have ended."""
+        for tile, unit in sorted(self._running):
+            status = self.node.status(tile, unit)
+            if not status.running and not status.held:
+                self._running.remove((tile, unit))
+                shift = 16 if status.fault else 0
+                self._kept["interrupt"][tile] |= 1 << unit + shift
 
     def _pending(self, tile: int) -> int:
         return self._kept["interrupt"][tile] & self._kept["interrupt_enable"][tile]
@@ -131,10 +166,10 @@ class TransactionTransport:
     def _tile_register(self, tile: int, name: str, index: int) -> int:
         if name in self._kept:
             return self._kept[name][tile]
-        if name in (*_NOT_HERE, "held"):
+        if name in ("step", "reset"):
             return 0
-        if name == "running":
-            return self._bits(tile)
+        if name in ("running", "held"):
+            return self._bits(tile, name)
         if name == "counter":
             return self._counts(tile)[0][index] - self._counted[tile][0][index]
         if name == "router_counter":
@@ -187,7 +222,8 @@ class TransactionTransport:
             return self.node.core(tile, unit).scalar
         status = self.node.status(tile, unit)
         if what == "status":
-            return int(status.running) | int(status.fault) << 8 | status.pc << 16
+            state = int(status.running) | int(status.held) << 1
+            return state | int(status.fault) << 8 | status.pc << 16
         if what == "cycle":
             return status.cycle
         return int(status.wait) | status.group << 16
@@ -217,6 +253,7 @@ class TransactionTransport:
                 starts[tile, unit] = pc
         self.node.start(starts)
         self._running |= set(starts)
+        self._settle()
 
     async def wait(self, limit_cycles: int) -> bool:
         left, step = limit_cycles, _FIRST_SLICE
@@ -227,12 +264,7 @@ class TransactionTransport:
             quiet = self.node.run(limit_cycles=min(step, left))
             left -= min(step, left)
             step = min(2 * step, _LAST_SLICE)
-            for tile, unit in sorted(self._running):
-                status = self.node.status(tile, unit)
-                if not status.running:
-                    self._running.remove((tile, unit))
-                    shift = 16 if status.fault else 0
-                    self._kept["interrupt"][tile] |= 1 << unit + shift
+            self._note_ends()
         return True
 
     # ---- memories

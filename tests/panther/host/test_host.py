@@ -157,6 +157,27 @@ def test_words_the_host_stores_are_seen_by_who_waits(new_host):
     assert now(host.status(0, 0)).fault is Fault.NONE
 
 
+def test_units_are_held_looked_at_and_let_on_step_by_step(new_host):
+    host = new_host()
+    now(host.load(0, 0, program("loop 3, e\nsadd s1, s1, 7\ne: hlt")))
+    now(host.hold([(0, 0)]))
+    now(host.start({(0, 0): 0}))
+    with pytest.raises(HostError, match=r"core 0 is held at pc 0 \(x\.pasm:1: loop 3, e\)"):
+        now(host.wait(1000))
+    seen = []
+    for _ in range(4):
+        now(host.step([(0, 0)]))
+        seen.append((now(host.status(0, 0)).pc, int(now(host.read_scalars(0, 0))[1])))
+    assert seen == [(1, 0), (1, 7), (1, 14), (2, 21)]
+    assert now(host.status(0, 0)).held
+    # what is held may be changed
+    now(host.write_scalars(0, 0, np.arange(32)))
+    now(host.hold([]))
+    now(host.wait())
+    assert not now(host.status(0, 0)).held
+    assert now(host.read_scalars(0, 0))[1] == 1
+
+
 def test_counters_are_cleared(new_host):
     host = new_host()
     now(host.load(0, 0, program("st r0, s0, 0, 4, plain\nhlt")))
@@ -175,7 +196,7 @@ def test_counters_are_cleared(new_host):
         (lambda t: t.read(0x1000 * 3), "DECERR"),
         (lambda t: t.read(node_address("start")), "SLVERR"),
         (lambda t: t.write(node_address("magic"), 0), "SLVERR"),
-        (lambda t: t.write(tile_address(0, "hold"), 1), "must not be told to hold"),
+        (lambda t: t.write(tile_address(0, "reset"), 1), "must not be told to reset"),
         (lambda t: t.load(memory_address(1, STATES, 16), 8), "DECERR"),
         (lambda t: t.load(memory_address(0, PROGRAM, 0, 0), 8), "SLVERR"),
         (lambda t: t.store(memory_address(0, STATES, 0), b"12"), "SLVERR"),

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from models.system.node import Node
 from panther.arch.core import GENERAL_BASE
 from panther.arch.node import NodeParams
-from panther.arch.presets import core_preset
 from panther.asm import assemble_text
 
 CORES = 3
-_CORE = core_preset("SMALL")
 BLOCKS = 16
-WORDS = 8
+WORDS = 4
 DEPTH = 2
 """Addresses used in turn."""
 PRODUCED, WORKED = 0, WORDS * DEPTH
@@ -46,12 +44,9 @@ def expected(core: int) -> NDArray[np.int16]:
     }[core]
 
 
-def programs(schedule: int, *, synchronised: bool = True) -> list[tuple[int, ...]]:
-    """Words of each core's program; without synchronisation they take what is there."""
-    return [
-        assemble_text("\n".join([*_lines(core, schedule, synchronised), "hlt"]), _CORE).words
-        for core in range(CORES)
-    ]
+def texts(schedule: int, *, synchronised: bool = True) -> list[str]:
+    """Each core's program; without synchronisation they take what is there."""
+    return ["\n".join([*_lines(core, schedule, synchronised), "hlt"]) for core in range(CORES)]
 
 
 def _lines(core: int, schedule: int, synchronised: bool) -> Iterator[str]:
@@ -100,8 +95,8 @@ def outcome(params: NodeParams, schedule: int, *, synchronised: bool = True) -> 
     node = Node(params)
     if not synchronised:
         node.load_memory(0, 0, np.zeros(2 * WORKED, np.int16))
-    for core, words in enumerate(programs(schedule, synchronised=synchronised)):
-        node.load(0, core, words)
+    for core, text in enumerate(texts(schedule, synchronised=synchronised)):
+        node.load(0, core, assemble_text(text, params.tile.core).words)
     node.start({(0, core): 0 for core in range(CORES)})
     if not node.run():
         raise RuntimeError(f"Schedule {schedule} must come to an end")

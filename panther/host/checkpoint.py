@@ -94,7 +94,8 @@ async def _refuse_work(host: Host) -> None:
     if waiting := (sent - received) & 0xFFFFFFFF:
         raise CheckpointError(
             f"{waiting} rows of messages are in receive queues or under way: a checkpoint needs "
-            "every message received (or the counters were cleared while there were some)"
+            "every message received (if a reset lost some, or the counters were cleared while some "
+            "were there, clear the counters)"
         )
 
 
@@ -231,19 +232,21 @@ async def save(
     folder = Path(folder)
     sidecar = folder / f"step-{step:06}.json"
     try:
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            _flush(folder.parent)
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            _flush(path.parent)
         _remove_leftovers(folder)
         existed = (folder / name).exists()
         try:
             _write(folder / name, content)
             _write(sidecar, text.encode())
         except BaseException:
-            if not existed and not (sidecar.exists() and sidecar.read_text() == text):
+            if not existed and not (sidecar.exists() and sidecar.read_bytes() == text.encode()):
                 (folder / name).unlink(missing_ok=True)
             raise
         _remove_old(folder, host.params, sidecar, keep)
+        _flush(folder)  # no JSON file is to outlive the one it names
         _remove_leftovers(folder)
     except OSError as error:
         try:

@@ -347,12 +347,17 @@ class Host:
     async def reset(self, chosen: Iterable[Unit]) -> None:
         """Reset units, whatever they do: registers, memories, programs and cells stay.
 
-        A node at transaction level cannot.
+        All of them are in reset before the first one leaves it, so no queue takes rows whose sender
+        then forgets them. Interrupts they have raised are cleared. A node at transaction level
+        cannot.
         """
         chosen = list(chosen)
-        for tile in sorted({tile for tile, _ in chosen}):
-            await self.transport.write(tile_address(tile, "reset"), _mask(chosen, tile))
+        masks = {tile: _mask(chosen, tile) for tile, _ in sorted(chosen)}
+        for tile, mask in masks.items():
+            await self.transport.write(tile_address(tile, "reset"), mask)
+        for tile, mask in masks.items():
             await self.transport.write(tile_address(tile, "reset"), 0)
+            await self.transport.write(tile_address(tile, "interrupt"), mask | mask << _FAULT_LSB)
         self._started -= set(chosen)
 
     # ---- what units do

@@ -46,5 +46,5 @@ def test_any_name_is_a_preset_or_a_value_error(name):
 def test_nodes_are_found():
     assert node_preset("small") is NODES["SMALL"]
     assert NODES["PAPER"].tile.cores == 8
-    with pytest.raises(ValueError, match=r"^Node must be one of PAPER, SMALL, not 'SMAL'; did"):
+    with pytest.raises(ValueError, match=r"^Node must be one of .*, not 'SMAL'; did"):
         node_preset("SMAL")

@@ -470,6 +470,39 @@ def test_folder_in_which_none_can_be_made(new_host, tmp_path):
     assert checkpoint.latest(tmp_path / "a" / "b", PARAMS) == (path, ())
 
 
+def test_full_disk_and_a_damaged_one_of_the_same_step(folder, new_host, monkeypatch):
+    (folder / "step-000003.json").write_bytes(b"\xff")
+    before = files(folder)
+    Fails(monkeypatch, "write", 0, errno.ENOSPC)
+    with pytest.raises(CheckpointError, match="newest checkpoint there is step-000002"):
+        now(checkpoint.save(new_host(), folder, step=3))
+    assert files(folder) == before
+
+
+def test_names_are_on_the_disk_in_order(folder, new_host, monkeypatch):
+    calls = []
+    for name in ("fsync", "unlink"):
+        real = getattr(os, name)
+
+        def noted(*arguments, name=name, real=real, **options):
+            what = os.readlink(f"/proc/self/fd/{arguments[0]}") if name == "fsync" else arguments[0]
+            calls.append(f"{name} {os.path.relpath(what, folder)}")
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(os, name, noted)
+    now(checkpoint.save(new_host(), folder, step=3, keep=1))
+    names = [re.sub("-[0-9a-f]{16}", "", call) for call in calls]
+    assert names == [
+        "fsync step-000003.safetensors.partial", "fsync .", "fsync step-000003.json.partial",
+        "fsync .", "unlink step-000002.json", "unlink step-000001.json", "fsync .",
+        "unlink step-000002.safetensors", "unlink step-000001.safetensors",
+    ]  # fmt: skip
+    calls.clear()
+    now(checkpoint.save(new_host(), folder / "a" / "b", step=3))
+    # the names of both new folders
+    assert calls[:2] == ["fsync a", "fsync ."]
+
+
 def child(work):
     """Process id of a copy of this process that does ``work`` and nothing else."""
     process = os.fork()

@@ -178,6 +178,28 @@ def test_units_are_held_looked_at_and_let_on_step_by_step(new_host):
     assert now(host.read_scalars(0, 0))[1] == 1
 
 
+def test_units_are_in_reset_together(new_host):
+    host, writes = new_host(), []
+
+    class Noted(TransactionTransport):
+        async def write(self, address, value):
+            writes.append((address, value))
+
+    host.transport = Noted(Node(PARAMS))
+    now(host.reset([(1, SEQUENCER), (0, 0), (1, 0)]))
+    units = {0: 1, 1: 1 | 1 << SEQUENCER}
+    assert writes[:2] == [(tile_address(tile, "reset"), mask) for tile, mask in units.items()]
+    # then each is let go, and what it has raised is forgotten
+    assert writes[2:] == [
+        write
+        for tile, mask in units.items()
+        for write in (
+            (tile_address(tile, "reset"), 0),
+            (tile_address(tile, "interrupt"), mask | mask << 16),
+        )
+    ]
+
+
 def test_counters_are_cleared(new_host):
     host = new_host()
     now(host.load(0, 0, program("st r0, s0, 0, 4, plain\nhlt")))

@@ -288,6 +288,9 @@ async def who_waits_in_vain_stops(dut):
         await bench.load(unit, words)
     await bench.start_units(dict.fromkeys(UNITS, 0))
     await bench.wait()
+    # which instructions of the host do not make them forget
+    for core in range(CORES):
+        assert (await bench.execute(core, "sadd s0, s1, 0"))[1] is Fault.NONE
     seen = [bench.status(unit) for unit in UNITS]
     assert [item.fault for item in seen] == [Fault.WATCHDOG] * 2 + [TileFault.WATCHDOG]
     assert [item.pc for item in seen] == [2, 3, 2]

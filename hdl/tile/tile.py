@@ -252,7 +252,7 @@ class Tile(wiring.Component):
             refused = request.valid & ~request.ready
             self._show(
                 m, number, core,
-                busy=core.running | core.execute_busy,
+                busy=core.running,  # not by an instruction of the host: it would forget
                 wait=Mux(
                     refused,
                     Mux(store, TileWait.STORE, TileWait.LOAD),

@@ -51,7 +51,7 @@ TARGETS: dict[str, Target] = {
         verilog=lambda: mcu_ip_verilog(PRESETS["TINY"]),
     ),
     "core-small": _core(replace(CORES["SMALL"], mcus=1), "core with one unit of 16 x 16 lines"),
-    # it fills 86 % of the device: nextpnr looks for places for more than half an hour
+    # it fills 87 % of the device: nextpnr looks for places for more than half an hour
     "core": _core(CORES["PAPER"], "core with two of the paper's units", routed=False),
     "tile-small": Target(
         top="panther_tile",

@@ -59,7 +59,7 @@ def test_presets(panther):
     ("arguments", "expected"),
     [
         (["nonsense"], "panther: error: No such command 'nonsense'."),
-        (["verilog", "--nonsense"], "panther verilog: error: No such option: --nonsense"),
+        (["verilog", "--qqq"], "panther verilog: error: No such option: --qqq"),
         (
             ["regress", "--jobs", "0"],
             (

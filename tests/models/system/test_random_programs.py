@@ -244,8 +244,7 @@ class Plain:
         self.events[Event.RETIRE].append([done, self.pc, word & 0xFFFFFFFF, word >> 32])
         self.retired += 1
         self.cycle = done + (self.status is Status.RUNNING)
-        if self.status is Status.RUNNING:
-            self.go_on()
+        self.go_on()
 
     def go_on(self):
         if self.jumps:

@@ -14,7 +14,7 @@ from panther.arch.isa import INSTRUCTION_BITS
 from panther.arch.mcu import COUNTER_BITS
 from panther.arch.node import NodeParams
 from panther.arch.node import counter_names as router_counter_names
-from panther.arch.node_registers import PAGE_BYTES, TILE_REGISTERS, tile_registers, units
+from panther.arch.node_registers import FAULT_LSB, PAGE_BYTES, tile_registers, units
 from panther.arch.registers import REGISTER_BITS
 from panther.arch.tile import (
     UNIT_BITS,
@@ -27,9 +27,6 @@ COUNTER_CYCLES = 3
 """From the choice of a counter to its count."""
 PATIENCE = 63
 """Cycles an instruction is offered to a core that should take it."""
-_FAULT_LSB = next(
-    register for register in TILE_REGISTERS if register.name == "interrupt"
-).field("fault").lsb  # fmt: skip
 
 
 def execute_layout() -> data.StructLayout:
@@ -172,10 +169,10 @@ class TileControl(wiring.Component):
 
         def both_to_register(bits):  # type: ignore[no-untyped-def]
             halts, faults = to_register(bits[:count]), to_register(bits[count:])
-            return halts | (faults << _FAULT_LSB)
+            return halts | (faults << FAULT_LSB)
 
         def both_to_tile(bits):  # type: ignore[no-untyped-def]
-            return Cat(to_tile(bits), to_tile(bits[_FAULT_LSB:]))
+            return Cat(to_tile(bits), to_tile(bits[FAULT_LSB:]))
 
         m.d.comb += [
             value("interrupt").eq(both_to_register(pending)),

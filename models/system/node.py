@@ -624,7 +624,8 @@ class Node:
         fault = TileFault(int(state[Sequencing.FAULT]))
         pc, cycle = (
             int(self.units.sequencer.pc[tile, 0]),
-            int(self.clock if running else state[Sequencing.END]) - int(state[Sequencing.ORIGIN]),
+            int(self.clock if state[Sequencing.RUNNING] else state[Sequencing.END])
+            - int(state[Sequencing.ORIGIN]),
         )
         if fault is not TileFault.NONE:
             pc, cycle = int(state[Sequencing.FAULT_PC]), int(state[Sequencing.FAULT_CYCLE])

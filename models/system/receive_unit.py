@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.system.router import Flit
-from models.system.shared_memory import SharedMemory, ask, withdraw
+from models.system.shared_memory import SharedMemory, ask, first_asked, withdraw
 from panther.arch.core import LANES, MemoryOp
 from panther.arch.node import NodeParams
 from panther.arch.tile import BANKS, ROW_WORDS, TileFault, TileWait
@@ -41,8 +41,10 @@ class Receiving(IntEnum):
     READERS = 8
     WAITED = 9
     WAIT = 10
-    """What it waits for in this cycle, by :class:`TileWait`."""
+    """What it waits for in this cycle, or the last one it was busy, by :class:`TileWait`."""
     PC = 11
+    WAIT_GROUP = 12
+    """First group it asked for when the watchdog stopped it."""
 
 
 class ReceiveUnit(NamedTuple):
@@ -199,6 +201,7 @@ def _arrive(unit, tile, flit):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _give_up(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     state = unit.state[tile]
+    state[Receiving.WAIT_GROUP] = first_asked(memory, tile, requester)
     for register in (
         Receiving.BUSY, Receiving.FETCH, Receiving.IN_HAND, Receiving.PENDING, Receiving.WRONG,
     ):  # fmt: skip

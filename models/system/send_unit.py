@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.system.router import Flit
-from models.system.shared_memory import SharedMemory, ask, withdraw
+from models.system.shared_memory import SharedMemory, ask, first_asked, withdraw
 from panther.arch.core import MemoryOp
 from panther.arch.node import NodeParams
 from panther.arch.tile import BANKS, WORM_ROWS, FlitKind, TileFault, TileWait
@@ -41,10 +41,12 @@ class Sending(IntEnum):
     """Rows of the worm that have gone ahead; 0 if none is under way."""
     WAITED = 10
     WAIT = 11
-    """What it waits for in this cycle, by :class:`TileWait`."""
+    """What it waits for in this cycle, or the last one it was busy, by :class:`TileWait`."""
     PC = 12
     QUIET = 13
     """Cycle from which on all answers have come."""
+    WAIT_GROUP = 14
+    """First group it asked for when the watchdog stopped it."""
 
 
 class SendUnit(NamedTuple):
@@ -185,7 +187,8 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, now):  # t
     worm, rows = state[Sending.WORM], state[Sending.ROWS]
     pending = state[Sending.PENDING]
     wait = TileWait.NOTHING
-    if not worm and state[Sending.BUSY]:
+    busy = state[Sending.BUSY] != 0
+    if not worm and busy:
         if not sent and _is_there(unit, tile, 0, now) and _room(unit, tile) <= 0:
             wait = TileWait.CREDIT
         if pending:
@@ -224,7 +227,8 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, now):  # t
         state[Sending.LEFT] -= groups
         state[Sending.ROWS] += 1
     state[Sending.PENDING] = pending
-    state[Sending.WAIT] = TileWait.NOTHING if progress else wait
+    if busy:
+        state[Sending.WAIT] = TileWait.NOTHING if progress else wait
     if progress:
         state[Sending.WAITED] = 0
     elif wait != TileWait.NOTHING:
@@ -238,6 +242,7 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, now):  # t
 @njit(cache=True)
 def _give_up(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     state = unit.state[tile]
+    state[Sending.WAIT_GROUP] = first_asked(memory, tile, requester)
     for register in (Sending.BUSY, Sending.LEFT, Sending.PENDING, Sending.ROWS, Sending.UNSENT):
         state[register] = 0
     unit.level[tile] = 0

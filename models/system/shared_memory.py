@@ -107,6 +107,16 @@ def withdraw(unit, tile, requester):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def first_asked(unit, tile, requester):  # type: ignore[no-untyped-def]
+    """The lowest group it asks for; 0 if it asks for none."""
+    first = unit.groups.shape[1]
+    for bank in range(BANKS):
+        if unit.asking[tile, bank] >> requester & 1:
+            first = min(first, unit.asks[tile, requester, bank, Ask.GROUP])
+    return first if first < unit.groups.shape[1] else 0
+
+
+@njit(cache=True)
 def serve(unit, tile):  # type: ignore[no-untyped-def]
     """One cycle of all banks; whether any of them looked up a request.
 

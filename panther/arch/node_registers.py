@@ -152,6 +152,10 @@ TILE_REGISTERS = (
              "north, east, south, west.", len(router_counter_names())),
 )  # fmt: skip
 """A tile's page. Bit u of a set of units is core u, bit 8 the sequencer."""
+FAULT_LSB = next(
+    register for register in TILE_REGISTERS if register.name == "interrupt"
+).field("fault").lsb  # fmt: skip
+"""Of the tile's `interrupt`: the bit that says a fault has stopped unit 0."""
 
 UNIT_REGISTERS = (
     Register("start_pc", 0x00, Access.RW, (Bits("pc", 0, ADDRESS_BITS, "Address."),),

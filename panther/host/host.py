@@ -15,6 +15,7 @@ from panther.arch.isa import INSTRUCTIONS
 from panther.arch.mcu import ConfigKey, InBank, counter_names
 from panther.arch.node_registers import (
     CELLS,
+    FAULT_LSB,
     PROGRAM,
     STATES,
     TILE_REGISTERS,
@@ -43,7 +44,6 @@ _POLLS = 100_000
 _REGISTERS = {register.name: register for register in (*UNIT_REGISTERS, *TILE_REGISTERS)}
 _STATUS, _WAIT = _REGISTERS["status"], _REGISTERS["wait"]
 _TRANSFER, _PLACE = _REGISTERS["send_status"], _REGISTERS["send_place"]
-_FAULT_LSB = _REGISTERS["interrupt"].field("fault").lsb
 
 
 class UnitStatus(NamedTuple):
@@ -287,10 +287,10 @@ class Host:
         for tile in range(self.params.tiles):
             mask = sum(1 << unit for t, unit in starts if t == tile)
             await write(tile_address(tile, "arm"), mask)
-            await write(tile_address(tile, "interrupt"), mask | mask << _FAULT_LSB)
+            await write(tile_address(tile, "interrupt"), mask | mask << FAULT_LSB)
             address = tile_address(tile, "interrupt_enable")
             enabled = await read(address)
-            await write(address, enabled | mask | mask << _FAULT_LSB)
+            await write(address, enabled | mask | mask << FAULT_LSB)
         self._started |= set(starts)
         await write(node_address("start"), 1)
 
@@ -319,8 +319,8 @@ class Host:
                 if not pending:
                     continue
                 await self.transport.write(tile_address(tile, "interrupt"), pending)
-                ended = pending | pending >> _FAULT_LSB
-                faulty |= pending >> _FAULT_LSB != 0
+                ended = pending | pending >> FAULT_LSB
+                faulty |= pending >> FAULT_LSB != 0
                 self._started = {
                     (t, unit) for t, unit in self._started if t != tile or not ended >> unit & 1
                 }
@@ -357,7 +357,7 @@ class Host:
             await self.transport.write(tile_address(tile, "reset"), mask)
         for tile, mask in masks.items():
             await self.transport.write(tile_address(tile, "reset"), 0)
-            await self.transport.write(tile_address(tile, "interrupt"), mask | mask << _FAULT_LSB)
+            await self.transport.write(tile_address(tile, "interrupt"), mask | mask << FAULT_LSB)
         self._started -= set(chosen)
 
     # ---- what units do

@@ -9,11 +9,12 @@ from models.analog.array import Array
 from models.system.node import Node
 from models.system.receive_unit import Receiving
 from models.system.send_unit import Sending
-from models.system.shared_memory import Ask
+from models.system.shared_memory import first_asked
 from panther.arch.core import Fault
 from panther.arch.node import NodeParams
 from panther.arch.node_registers import (
     CELLS,
+    FAULT_LSB,
     PAGE_BYTES,
     PROGRAM,
     STATES,
@@ -26,7 +27,7 @@ from panther.arch.node_registers import (
 )
 from panther.arch.params import McuParams, check_range
 from panther.arch.registers import REGISTER_BYTES, Register
-from panther.arch.tile import BANKS, SEQUENCER, TileWait
+from panther.arch.tile import SEQUENCER, TileWait
 from panther.host.cells import pack_cells, unpack_cells
 from panther.host.transport import AccessError
 
@@ -96,7 +97,10 @@ class TransactionTransport:
         if name == "interrupt":
             self._kept[name][tile] &= ~value
         elif name in self._kept:
-            self._kept[name][tile] = value & sum(field.mask for field in register.fields)
+            there = sum(1 << unit for unit in self._places)
+            self._kept[name][tile] = (
+                value & (there | there << FAULT_LSB) & sum(field.mask for field in register.fields)
+            )
             if name == "hold":
                 self.node.hold(self._chosen("hold"))
                 self._settle()
@@ -157,7 +161,7 @@ class TransactionTransport:
             status = self.node.status(tile, unit)
             if not status.running and not status.held:
                 self._running.remove((tile, unit))
-                shift = 16 if status.fault else 0
+                shift = FAULT_LSB if status.fault else 0
                 self._kept["interrupt"][tile] |= 1 << unit + shift
 
     def _pending(self, tile: int) -> int:
@@ -190,22 +194,18 @@ class TransactionTransport:
             state, requester = units.sender.state[tile], cores
             busy, wait, pc = state[Sending.BUSY], state[Sending.WAIT], state[Sending.PC]
             fifo, other = state[Sending.FIFO], state[Sending.TILE]
+            group = state[Sending.WAIT_GROUP]
         else:
             state, requester = units.receiver.state[tile], cores + 1
             busy, wait, pc = state[Receiving.BUSY], state[Receiving.WAIT], state[Receiving.PC]
             fifo = state[Receiving.FIFO]
             other = max(units.receiver.owner[tile, fifo], 0)
-        wait = wait if busy else TileWait.NOTHING
+            group = state[Receiving.WAIT_GROUP]
         if what == "status":
             return int(busy != 0) | int(wait) << 4 | int(other) << 8 | int(fifo) << 16
-        memory = units.memory
-        asked = [
-            int(memory.asks[tile, requester, bank, Ask.GROUP])
-            for bank in range(BANKS)
-            if memory.asking[tile, bank] >> requester & 1
-        ]
-        group = min(asked, default=0) if wait in (TileWait.LOAD, TileWait.STORE) else 0
-        return int(pc) | group << 16
+        if busy:
+            group = first_asked(units.memory, tile, requester)
+        return int(pc) | (int(group) << 16 if wait in (TileWait.LOAD, TileWait.STORE) else 0)
 
     # ---- units
 

@@ -130,6 +130,27 @@ def test_transfers_say_what_they_wait_for(new_host):
     assert text.endswith("; send unit waits for room in queue 1 of tile 1"), text
 
 
+def test_transfers_say_what_they_waited_for_in_vain(new_host):
+    host = new_host()
+    now(host.write_states(0, [True], [1 << SEND_READER], 5))
+    now(host.load(0, SEQUENCER, program("csr watchdog, 20\nsend s0, 20, 13, 1, 0\nhlt")))
+    now(host.load(1, SEQUENCER, program("csr watchdog, 20\nrecv s0, 0, 4, 1\nhlt")))
+    for tile in range(2):
+        with pytest.raises(HostError, match=f"tile {tile} sequencer: WATCHDOG at pc 1"):
+            now(host.run({(tile, SEQUENCER): 0}))
+    assert now(host.transfer(0, "send")) == (False, TileWait.LOAD, 1, 0, 1, 6)
+    assert now(host.transfer(1, "receive")) == (False, TileWait.MESSAGE, 0, 1, 1, 0)
+
+
+def test_units_that_are_not_there_are_not_kept(new_host):
+    host, there = new_host(), 1 | 1 << SEQUENCER
+    for name, value in (
+        ("arm", there), ("hold", there), ("interrupt_enable", there | there << 16)
+    ):  # fmt: skip
+        now(host.transport.write(tile_address(1, name), 0xFFFFFFFF))
+        assert now(host.transport.read(tile_address(1, name))) == value, name
+
+
 def test_limit_of_cycles(new_host):
     host = new_host()
     now(host.load(1, 0, program("again: jmp again", "endless.pasm")))

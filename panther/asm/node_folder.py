@@ -16,7 +16,7 @@ from panther.asm.assembler import assemble_file
 from panther.asm.program import AssemblyError, Diagnostic, Program
 
 SUFFIX = ".pasm"
-_NAME = re.compile(r"tile([0-9]{1,3})\.(?:core([0-9])|sequencer)")
+_NAME = re.compile(r"tile(0|[1-9][0-9]{0,2})\.(?:core([0-9])|sequencer)")
 
 
 def unit_name(tile: int, unit: int) -> str:

@@ -3,15 +3,24 @@
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from panther.arch import node as node_arch
 from panther.arch import tile as tile_arch
-from panther.arch.core import LANES, SCALARS, WATCHDOG_DEFAULT, Csr, Fault, csr_names
-from panther.arch.isa import INSTRUCTIONS
+from panther.arch.core import (
+    ADDRESS_BITS,
+    LANES,
+    READERS,
+    SCALARS,
+    WATCHDOG_DEFAULT,
+    Csr,
+    Fault,
+    csr_names,
+)
+from panther.arch.isa import INSTRUCTION_BITS, INSTRUCTIONS
 from panther.arch.mcu import ConfigKey, InBank, counter_names
 from panther.arch.node_registers import (
     CELLS,
@@ -146,6 +155,12 @@ class Host:
         if unit is not None and unit != SEQUENCER:
             check_range("Core", unit, 0, self.params.tile.cores - 1)
 
+    def _chosen(self, chosen: Iterable[Unit]) -> list[Unit]:
+        found = list(chosen)
+        for unit in found:
+            self._check(*unit)
+        return found
+
     def _check_mcu(self, tile: int, core: int, mcu: int) -> None:
         self._check_core(tile, core)
         check_range("MCU", mcu, 0, self.params.tile.core.mcus - 1)
@@ -159,7 +174,10 @@ class Host:
     async def load(self, tile: int, unit: int, program: Program | Sequence[int]) -> None:
         """Write a program from address 0 on; with a :class:`Program`, errors name its lines."""
         self._check(tile, unit)
-        words = np.array(program.words if isinstance(program, Program) else program, "<u8")
+        given = program.words if isinstance(program, Program) else program
+        for word in given:
+            check_range("Word of a program", int(word), 0, (1 << INSTRUCTION_BITS) - 1)
+        words = np.array(given, "<u8")
         size = self.params.tile.core.instructions
         if unit == SEQUENCER:
             size = self.params.tile.instructions
@@ -192,7 +210,7 @@ class Host:
 
     async def write_memory(self, tile: int, address: int, words: ArrayLike) -> None:
         """Store 16-bit words; the groups they lie in become valid, without readers."""
-        values = np.asarray(words, "<i2").reshape(-1)
+        values = _integers("Words", words, "<i2").reshape(-1)
         self._check_words(tile, address, values.size)
         place = memory_address(tile, WORDS, 0) + 2 * address
         await self.transport.store(place, values.tobytes())
@@ -226,7 +244,10 @@ class Host:
     ) -> None:
         """Set valid bits and readers of groups; their words stay."""
         bits = np.asarray(valid, np.bool_).astype("<u8")
-        bits |= np.asarray(readers, np.uint16).astype("<u8") << np.uint64(1)
+        mask = _integers("Readers", readers, "<u8")
+        if (mask >> READERS).any():
+            raise ValueError(f"Readers must be masks of {READERS} bits")
+        bits |= mask << np.uint64(1)
         self._check_words(tile, LANES * group, LANES * bits.size)
         await self.transport.store(memory_address(tile, STATES, group), bits.tobytes())
 
@@ -236,7 +257,7 @@ class Host:
         """Program all cells of a matrix unit, shape (slices, rows, columns)."""
         self._check_mcu(tile, core, mcu)
         params = self.params.tile.core.mcu
-        values = np.asarray(cells)
+        values = _integers("Cells", cells, np.int16)
         shape = params.slices.count, params.rows, params.columns
         if values.shape != shape:
             raise ValueError(f"Cells must have the shape {shape}, not {values.shape}")
@@ -280,6 +301,8 @@ class Host:
         read, write = self.transport.read, self.transport.write
         for unit, pc in starts.items():
             self._check(*unit)
+            check_range("Address", pc, 0, (1 << ADDRESS_BITS) - 1)
+        for unit, pc in starts.items():
             await write(unit_address(*unit, "start_pc"), pc)
             status = await self.status(*unit)
             if status.running or status.held:
@@ -334,13 +357,13 @@ class Host:
 
     async def hold(self, held: Iterable[Unit]) -> None:
         """Have these units, and no others, stop before their next instruction."""
-        chosen = list(held)
+        chosen = self._chosen(held)
         for tile in range(self.params.tiles):
             await self.transport.write(tile_address(tile, "hold"), _mask(chosen, tile))
 
     async def step(self, stepped: Iterable[Unit]) -> None:
         """Have units that are held do one instruction each."""
-        chosen = list(stepped)
+        chosen = self._chosen(stepped)
         for tile in sorted({tile for tile, _ in chosen}):
             await self.transport.write(tile_address(tile, "step"), _mask(chosen, tile))
 
@@ -351,7 +374,7 @@ class Host:
         then forgets them. Interrupts they have raised are cleared. A node at transaction level
         cannot.
         """
-        chosen = list(chosen)
+        chosen = self._chosen(chosen)
         masks = {tile: _mask(chosen, tile) for tile, _ in sorted(chosen)}
         for tile, mask in masks.items():
             await self.transport.write(tile_address(tile, "reset"), mask)
@@ -486,7 +509,7 @@ class Host:
 
     async def write_scalars(self, tile: int, core: int, values: ArrayLike) -> None:
         """Set scalar registers 1 to 31; what is given for number 0 must be 0."""
-        given = np.asarray(values, np.int32)
+        given = _integers("Scalars", values, np.int32)
         if given.shape != (SCALARS,) or given[0]:
             raise ValueError(f"Scalars must be {SCALARS} numbers, the first one 0")
         for number, value in enumerate(given.tolist()):
@@ -517,7 +540,7 @@ class Host:
 
     async def write_registers(self, tile: int, core: int, address: int, words: ArrayLike) -> None:
         """Set words of one bank of the register file that can be written, as they are read."""
-        values = np.asarray(words, np.int16)
+        values = _integers("Words", words, np.int16)
         async with self._borrowed(tile, core) as room:
             for first in range(0, values.size, room):
                 part = values[first : first + room]
@@ -588,7 +611,7 @@ class Host:
 
         The node's own are cleared; the host adds what they cannot be set to.
         """
-        offsets = np.array(counts, np.uint32)
+        offsets = _integers("Counts", counts, np.uint32)
         await self.configure(tile, core, mcu, ConfigKey.CLEAR_COUNTERS, 0)
         self._offsets[tile, core, mcu] = offsets
 
@@ -640,6 +663,17 @@ class Host:
     async def clear_counters(self) -> None:
         """Clear the performance counters of all tiles and routers."""
         await self.transport.write(node_address("clear_counters"), 1)
+
+
+def _integers(what: str, values: ArrayLike, dtype: str | type[np.integer[Any]]) -> NDArray[Any]:
+    """The values, if all of them are of this type."""
+    given = np.asarray(values)
+    limits = np.iinfo(np.dtype(dtype))
+    if given.size and given.dtype.kind not in "iub":
+        raise ValueError(f"{what} must be integers, not {given.dtype}")
+    if given.size and not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:
+        raise ValueError(f"{what} must be in the range [{limits.min}, {limits.max}]")
+    return given.astype(dtype)
 
 
 def _mask(chosen: Iterable[Unit], tile: int) -> int:

@@ -58,6 +58,7 @@ def test_nonsense_is_refused(rejected, folder, arguments, message):
     [
         ("tile0.core9.pasm", "hlt", "Core must be one of 0 to 0, not 9"),
         ("tile2.core0.pasm", "hlt", "Tile must be one of 0 to 1, not 2"),
+        ("tile00.core0.pasm", "hlt", "Name must be like tile0.core0.pasm"),
         ("core0.pasm", "hlt", "Name must be like tile0.core0.pasm"),
         ("tile0.core0.pasm", "hlb", "did you mean hlt"),
     ],

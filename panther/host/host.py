@@ -331,6 +331,7 @@ class Host:
             If one stops for a fault, or none ends within the limit, with a line for every unit
             that has not halted.
         """
+        begun = sorted(self._started)
         while self._started:
             if not await self.transport.wait(limit_cycles):
                 raise HostError(
@@ -348,6 +349,10 @@ class Host:
                     (t, unit) for t, unit in self._started if t != tile or not ended >> unit & 1
                 }
             if faulty:
+                raise HostError(f"Programs stopped for a fault:\n{await self.report()}")
+        # a row from a wrong tile may have come to a sequencer that had halted
+        for unit in begun:
+            if (await self.status(*unit)).fault:
                 raise HostError(f"Programs stopped for a fault:\n{await self.report()}")
 
     async def run(self, starts: Mapping[Unit, int], limit_cycles: int = 1 << 40) -> None:

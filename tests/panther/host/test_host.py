@@ -142,6 +142,18 @@ def test_transfers_say_what_they_waited_for_in_vain(new_host):
     assert now(host.transfer(1, "receive")) == (False, TileWait.MESSAGE, 0, 1, 1, 0)
 
 
+def test_row_from_a_wrong_tile_is_reported_after_the_halt(new_host):
+    host = new_host()
+    for tile in range(2):
+        now(host.write_states(tile, [True], [1 << SEND_READER]))
+    send = "send s0, 0, 4, 0, 0\nhlt"
+    now(host.load(0, SEQUENCER, program(send)))
+    # the first one has halted long ago, and the host has seen it
+    now(host.load(1, SEQUENCER, program(f"loop 3000, end\nnop\nend: {send}")))
+    with pytest.raises(HostError, match=r"fault:\ntile 0 sequencer: SENDER at pc 2, cycle \d+$"):
+        now(host.run({(0, SEQUENCER): 0, (1, SEQUENCER): 0}))
+
+
 def test_units_that_are_not_there_are_not_kept(new_host):
     host, there = new_host(), 1 | 1 << SEQUENCER
     for name, value in (

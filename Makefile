@@ -34,6 +34,9 @@ synth: setup  ## size and speed on an FPGA, compared with docs; ARGS="mcu-small 
 lockstep: setup  ## 100,000 random instructions on a core in RTL and its twin; ARGS="--seed 7"
 	@$(PYTHON) -m cocotb_tests.campaign $(ARGS)
 
+nodes: setup  ## random programs on whole nodes, RTL and twin; ARGS="--seed 7"
+	@$(PYTHON) -m cocotb_tests.node_campaign $(ARGS)
+
 mutate: setup  ## break the hardware line by line; every test must see it
 	@$(PYTHON) -m cocotb_tests.mutations
 

@@ -13,7 +13,7 @@ from cocotb_tests.bench import (
     script_bits,
 )
 from panther.arch.core import LANES, CoreParams
-from panther.arch.mcu import COUNTER_BITS, INDEX_BITS, OutBank
+from panther.arch.mcu import COUNTER_BITS, INDEX_BITS
 from panther.sim import Design
 
 TRACE_DEPTH = 4096
@@ -177,8 +177,8 @@ module core_unit(input clk, input rst);
   );
   console console (
     .clk(clk), .rst(rst), .running(running), .held(held), .waits(waits), .pc(pc),
-    .scalar(scalar), .execute_fault(execute_fault), .execute_ready(execute_ready), .hold(hold), .step(step),
-    .execute(execute), .execute_valid(execute_valid)
+    .scalar(scalar), .execute_fault(execute_fault), .execute_ready(execute_ready),
+    .hold(hold), .step(step), .execute(execute), .execute_valid(execute_valid)
   );
   trace #(.DEPTH({TRACE_DEPTH})) trace (
     .clk(clk), .rst(rst), .running(running || held), .cycle(t_cycle), .retire(t_valid), .pc(t_pc),
@@ -209,4 +209,3 @@ endmodule
 
 RESULT_BANK = 1 << INDEX_BITS
 """Words from one bank of the record of results to the next."""
-RESULT_BANKS = len(OutBank)

@@ -115,13 +115,13 @@ _HALT_FAULT = (
 )
 _TRANSFER = (
     _flag("busy", 0, "It has work."),
-    Bits("wait", 4, TILE_WAIT_BITS, "What it waits for.", values=TileWait),
+    Bits("wait", 4, TILE_WAIT_BITS, "What it waits for, or waited for in vain.", values=TileWait),
     Bits("tile", 8, TILE_BITS, "The other tile."),
     Bits("fifo", 16, FIFO_BITS, "The queue."),
 )
 _PLACE = (
     Bits("pc", 0, _PC_BITS, "Address of its instruction."),
-    Bits("group", 16, _GROUP_BITS, "Group of the memory it waits for."),
+    Bits("group", 16, _GROUP_BITS, "Group of the memory it waits for, or did."),
 )
 
 TILE_REGISTERS = (
@@ -169,8 +169,9 @@ UNIT_REGISTERS = (
     Register("cycle", 0x08, Access.RO, (Bits("cycle", 0, _WHOLE, "Cycles since the start."),),
              "Cycle of the fault, else the present one."),
     Register("wait", 0x0C, Access.RO, (
-        Bits("kind", 0, TILE_WAIT_BITS, "What it waits for.", values=TileWait),
-        Bits("group", 16, _GROUP_BITS, "Group of the memory it waits for."),
+        Bits("kind", 0, TILE_WAIT_BITS, "What it waits for, or waited for in vain.",
+             values=TileWait),
+        Bits("group", 16, _GROUP_BITS, "Group of the memory it waits for, or did."),
     ), "What it waits for."),
     Register("execute_low", 0x10, Access.RW, (Bits("word", 0, _WHOLE, "Bits 31 to 0."),),
              "Lower half of an instruction to carry out. Cores only."),

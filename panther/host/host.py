@@ -376,8 +376,9 @@ class Host:
         """Reset units, whatever they do: registers, memories, programs and cells stay.
 
         All of them are in reset before the first one leaves it, so no queue takes rows whose sender
-        then forgets them. Interrupts they have raised are cleared. A node at transaction level
-        cannot.
+        then forgets them; a sequencer together with those it exchanges messages with, and while
+        none is under way, see docs/node.md. Interrupts they have raised are cleared. A node at
+        transaction level cannot.
         """
         chosen = self._chosen(chosen)
         masks = {tile: _mask(chosen, tile) for tile, _ in sorted(chosen)}

@@ -667,7 +667,11 @@ class Host:
         }
 
     async def clear_counters(self) -> None:
-        """Clear the performance counters of all tiles and routers."""
+        """Clear the performance counters of all tiles and routers.
+
+        While no row of a message is in a queue: a checkpoint tells from rows sent and received
+        whether there is one.
+        """
         await self.transport.write(node_address("clear_counters"), 1)
 
 

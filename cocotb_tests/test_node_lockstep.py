@@ -188,6 +188,10 @@ def test_false_reports_are_divergences(simulate):
     _run(simulate, "node_false_tb", task, "verilator", node_lockstep_bench(NODES[PAIR]))
 
 
+def test_network_survives_resets(simulate):
+    _run(simulate, "node_reset_tb", {}, "verilator", node_lockstep_bench(NODES[PAIR]))
+
+
 ROWS = [*range(1, 10), 15, 16, 17, 24, 31, 32, 33, 39, 40]
 
 

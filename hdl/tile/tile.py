@@ -78,7 +78,8 @@ class Tile(wiring.Component):
     hold, step : In(units), In(units)
         Stop before the next instruction; held, do one.
     reset : In(units)
-        Keep a unit in reset, the sequencer together with send and receive unit.
+        Keep a unit in reset, the sequencer together with send and receive unit, as soon as a worm
+        that has begun is over.
     i_execute : In(stream.Signature({"target": 4, "word": 64}))
         Instructions for cores that do not run, see ``Core``; always taken, and lost, if there is no
         such core.
@@ -172,7 +173,14 @@ class Tile(wiring.Component):
         m.submodules.network_port = port = NetworkPort()
         sequencer, send = Sequencer(self.params), SendUnit(self.params)
         receive = ReceiveUnit(self.params)
-        reset = ResetInserter(self.reset[last])
+        # a worm that has begun ends first, for the network waits for its tail
+        begun, asked, apply = Signal(), Signal(), Signal()
+        m.d.comb += [
+            begun.eq(Mux(self.o_flit.valid, ~self.o_flit.p.tail, send.worm)),
+            apply.eq((self.reset[last] | asked) & ~begun),
+        ]
+        m.d.sync += asked.eq((self.reset[last] | asked) & begun)
+        reset = ResetInserter(apply)
         m.submodules.sequencer = reset(sequencer)
         m.submodules.send_unit = reset(send)
         m.submodules.receive_unit = reset(receive)
@@ -184,7 +192,7 @@ class Tile(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_memory), memory.i_memory)
         wiring.connect(m, memory.o_memory, wiring.flipped(self.o_memory))
         m.d.comb += [
-            memory.forget.eq(self.reset),
+            memory.forget.eq(Cat(self.reset[:last], apply)),
             self.i_program.ready.eq(1),
             self.i_execute.ready.eq(1),
         ]
@@ -306,7 +314,7 @@ class Tile(wiring.Component):
         awake, lingers = Signal(), Signal()
         comes = (self.i_program, self.i_execute, self.i_memory, self.i_flit, self.o_cells)
         comes += (self.i_command, self.i_cells, self.i_cells_read)
-        going_on = [sequencer.running, sequencer.held, sequencer.starting, ~send.idle]
+        going_on = [asked, sequencer.running, sequencer.held, sequencer.starting, ~send.idle]
         going_on += [receive.busy, receive.credit.valid, memory.busy]
         for core in self.cores:
             going_on += [core.running, ~core.i_execute.ready, core.mcu_busy.any()]

@@ -121,6 +121,8 @@ def _scalars(tile: int, sequencer: str) -> str:
     """What a sequencer has written to its scalar registers, for none of its pins says so."""
     return f"""\
   reg [31:0] scalars{tile} [0:{SCALARS - 1}] /* verilator public_flat_rd */;
+  integer s{tile};
+  initial for (s{tile} = 0; s{tile} < {SCALARS}; s{tile} = s{tile} + 1) scalars{tile}[s{tile}] = 0;
   always @(posedge clk)
     if ({sequencer}.scalar_unit.write)
       scalars{tile}[{sequencer}.scalar_unit.index] <= {sequencer}.scalar_unit.write__data;"""

@@ -189,7 +189,7 @@ def test_false_reports_are_divergences(simulate):
 
 
 def test_network_survives_resets(simulate):
-    _run(simulate, "node_reset_tb", {}, "verilator", node_lockstep_bench(NODES[PAIR]))
+    _run(simulate, "node_reset_tb", {}, "verilator", node_lockstep_bench(NODES["LOCKSTEP_ROW"]))
 
 
 ROWS = [*range(1, 10), 15, 16, 17, 24, 31, 32, 33, 39, 40]

@@ -87,15 +87,10 @@ async def _refuse_work(host: Host) -> None:
         if status.running or status.held or status.fault:
             text = await host.describe(tile, unit)
             raise CheckpointError(f"{text}: a checkpoint needs halted units")
-    sent = received = 0
-    for tile in range(host.params.tiles):
-        counters = await host.read_counters(tile)
-        sent, received = sent + counters["sent"], received + counters["received"]
-    if waiting := (sent - received) & 0xFFFFFFFF:
+    if waiting := await host.rows_under_way():
         raise CheckpointError(
             f"{waiting} rows of messages are in receive queues or under way: a checkpoint needs "
-            "every message received (if a reset lost some, or the counters were cleared while some "
-            "were there, clear the counters)"
+            "every message received (if a reset lost some, clear the counters with lost=True)"
         )
 
 

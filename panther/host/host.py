@@ -666,12 +666,32 @@ class Host:
             for n, name in enumerate(names)
         }
 
-    async def clear_counters(self) -> None:
+    async def rows_under_way(self) -> int:
+        """Rows of messages that are in the network or in queues: sent and not received."""
+        rows = 0
+        for tile in range(self.params.tiles):
+            counters = await self.read_counters(tile)
+            rows += counters["sent"] - counters["received"]
+        return rows & 0xFFFFFFFF
+
+    async def clear_counters(self, *, lost: bool = False) -> None:
         """Clear the performance counters of all tiles and routers.
 
-        While no row of a message is in a queue: a checkpoint tells from rows sent and received
-        whether there is one.
+        Parameters
+        ----------
+        lost
+            Rows that seem to be under way were lost in a reset.
+
+        Raises
+        ------
+        HostError
+            If rows are under way: a checkpoint tells from the counters whether there are any.
         """
+        if not lost and (rows := await self.rows_under_way()):
+            raise HostError(
+                f"{rows} rows of messages are in receive queues or under way: the counters must be "
+                "kept until they are received (or have been lost in a reset: lost=True)"
+            )
         await self.transport.write(node_address("clear_counters"), 1)
 
 

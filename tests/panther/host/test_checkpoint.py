@@ -181,6 +181,8 @@ def test_rows_in_queues_are_refused(new_host, tmp_path):
     now(host.run({(0, 0): 0, (0, SEQUENCER): 0}))
     with pytest.raises(CheckpointError, match="1 rows of messages are in receive queues"):
         now(checkpoint.save(host, tmp_path, step=1))
+    with pytest.raises(HostError, match=r"1 rows of messages .* lost=True"):
+        now(host.clear_counters())
     now(host.run({(1, SEQUENCER): 0}))
     now(checkpoint.save(host, tmp_path, step=1))
 

@@ -199,6 +199,7 @@ class Bench:
             if taken >> bank & 1:
                 self.memory.asking[NUMBER, bank] = 0
         goes = offers and room
+        busy = bool(state[Sending.BUSY])
         _, fault = send_unit.step(
             twin, self.memory, NUMBER, self.requester, self.watchdog, flit if goes else NO_ROW, now
         )
@@ -206,7 +207,8 @@ class Bench:
             send_unit.credit(twin, NUMBER, *credit, credited)
         if begun is not None:
             send_unit.issue(twin, NUMBER, *self.begun)
-        wait = TileWait(int(state[Sending.WAIT]))
+        # the tile keeps what a unit that has stopped waited for, as the twin does
+        wait = TileWait(int(state[Sending.WAIT])) if busy else TileWait.NOTHING
         golden["fault"] = fault
         status["wait"] = wait
         status["wait_group"] = min(groups.values()) if wait == TileWait.LOAD else 0

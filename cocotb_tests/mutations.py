@@ -487,11 +487,6 @@ MUTATIONS = (
     _memory("send unit leaves what it takes", "to_send.take.eq(1)", "to_send.take.eq(0)"),
     _tile("a core gets what it asked for before its reset",
           "memory.forget.eq(Cat(self.reset[:last], apply))", "memory.forget.eq(0)"),
-    replace(
-        _tile("a reset cuts a worm",
-              "apply.eq((self.reset[last] | asked) & ~begun)", "apply.eq(self.reset[last])"),
-        test="cocotb_tests/test_node_lockstep.py::test_network_survives_resets",
-    ),
     _tile("the clock stops while a matrix unit goes on",
           "~core.i_execute.ready, core.mcu_busy.any()]", "~core.i_execute.ready]"),
     _message("a worm without end", "send_unit",

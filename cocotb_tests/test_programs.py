@@ -131,7 +131,11 @@ def test_interrupt_ends_the_run_and_its_simulator(tmp_path):
         require_simulator("icarus")
     except ToolError as error:
         pytest.skip(f"NOT RUN: {error}")
-    process = subprocess.Popen([*PANTHER, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # a shell's background jobs ignore interrupts, and so would what they start
+    process = subprocess.Popen(
+        [*PANTHER, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     for line in process.stderr:
         if "running" in line:
             break

@@ -85,6 +85,8 @@ def test_interrupt_ends_the_demo_and_its_simulator(tmp_path):
     process = subprocess.Popen(
         [*PANTHER, "demo", "--sim", "icarus", "--examples", "500", "--output", str(tmp_path)],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        # a shell's background jobs ignore interrupts, and so would what they start
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     for line in process.stdout:
         if "training" in line:

@@ -39,6 +39,48 @@ class Stop:
     """Cycles up to the last one that did."""
 
 
+class TraceReader:
+    """Takes what the trace of a core has kept."""
+
+    def __init__(self, trace: Any) -> None:
+        self._rings = {
+            event: (Memory(trace, ring, width=width, count=TRACE_DEPTH), Memory(trace, count))
+            for event, ring, width, count in (
+                (Event.RETIRE, "retires", 4, "retire_count"),
+                (Event.SCALAR, "scalars", 3, "scalar_count"),
+                (Event.VECTOR, "vectors", 4, "vector_count_all"),
+                (Event.REQUEST, "memories", 5, "memory_count"),
+            )
+        }
+        self._taken = dict.fromkeys(self._rings, 0)
+
+    def count(self, event: Event) -> int:
+        """Rows of one stream that have come."""
+        return int(self._rings[event][1].read()[0, 0])
+
+    def forget(self) -> None:
+        """Skip what was traced so far."""
+        self._taken = {event: self.count(event) for event in self._rings}
+
+    def take(self, event: Event) -> NDArray[np.int64]:
+        """Rows of one stream not taken yet, as :class:`models.system.trace.Event` says, with the
+        bench's cycles.
+        """
+        ring, _ = self._rings[event]
+        first, last = self._taken[event], self.count(event)
+        if last - first > TRACE_DEPTH:
+            raise RuntimeError(f"Trace must be taken in time, but {last - first} rows came")
+        self._taken[event] = last
+        begin, end = first % TRACE_DEPTH, last % TRACE_DEPTH
+        if first == last:
+            raw = np.zeros((0, ring.width), np.uint32)
+        elif begin < end:
+            raw = ring.read(begin, end)
+        else:
+            raw = np.concatenate([ring.read(begin, TRACE_DEPTH), ring.read(0, end)])
+        return _rows_of(event, raw)
+
+
 class CoreDriver:
     """One core on its bench; made after :func:`cocotb_tests.host.reset`.
 
@@ -89,17 +131,8 @@ class CoreDriver:
         self._state = Memory(memory, "state", count=groups)
         trace = core.trace
         self._full = ValueChange(trace.full_toggle)
-        self._rings = {
-            event: (Memory(trace, ring, width=width, count=TRACE_DEPTH), Memory(trace, count))
-            for event, ring, width, count in (
-                (Event.RETIRE, "retires", 4, "retire_count"),
-                (Event.SCALAR, "scalars", 3, "scalar_count"),
-                (Event.VECTOR, "vectors", 4, "vector_count_all"),
-                (Event.REQUEST, "memories", 5, "memory_count"),
-            )
-        }
+        self._trace = TraceReader(trace)
         self._retire_cycle = Memory(trace, "retire_cycle")
-        self._taken = dict.fromkeys(self._rings, 0)
         self._results = [
             (
                 ValueChange(unit.results.done_toggle),
@@ -129,8 +162,7 @@ class CoreDriver:
 
     def forget(self) -> None:
         """Skip what was traced so far, and what the units have done."""
-        for event in self._rings:
-            self._taken[event] = int(self._rings[event][1].read()[0, 0])
+        self._trace.forget()
         self._operations = [int(result[1].read()[0, 0]) for result in self._results]
 
     async def load(
@@ -257,7 +289,7 @@ class CoreDriver:
 
     @property
     def _retired(self) -> int:
-        return int(self._rings[Event.RETIRE][1].read()[0, 0])
+        return self._trace.count(Event.RETIRE)
 
     def _see_operations(self, on_operation: Callable[[int, Operation], None]) -> None:
         for mcu, (_, count, operation, _, _) in enumerate(self._results):
@@ -297,19 +329,7 @@ class CoreDriver:
 
     def take(self, event: Event) -> NDArray[np.int64]:
         """Rows of one stream not taken yet, as :class:`models.system.trace.Event` says."""
-        ring, counter = self._rings[event]
-        first, last = self._taken[event], int(counter.read()[0, 0])
-        if last - first > TRACE_DEPTH:
-            raise RuntimeError(f"Trace must be taken in time, but {last - first} rows came")
-        self._taken[event] = last
-        begin, end = first % TRACE_DEPTH, last % TRACE_DEPTH
-        if first == last:
-            raw = np.zeros((0, ring.width), np.uint32)
-        elif begin < end:
-            raw = ring.read(begin, end)
-        else:
-            raw = np.concatenate([ring.read(begin, TRACE_DEPTH), ring.read(0, end)])
-        return rows_of(event, raw)
+        return self._trace.take(event)
 
 
 def _wide(raw: NDArray[np.uint32], column: int) -> NDArray[np.int64]:
@@ -317,7 +337,7 @@ def _wide(raw: NDArray[np.uint32], column: int) -> NDArray[np.int64]:
     return (low | high << np.uint64(32)).view(np.int64)
 
 
-def rows_of(event: Event, raw: NDArray[np.uint32]) -> NDArray[np.int64]:
+def _rows_of(event: Event, raw: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Rows of a stream as :class:`models.system.trace.Event` says, from those of a trace's ring."""
     words = raw.astype(np.int64)
     one = words[:, 1]

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from cocotb_tests.analog_bridge import AnalogBridge, Memory
 from cocotb_tests.bench import PERIOD_NS
-from cocotb_tests.bench.core import TRACE_DEPTH
 from cocotb_tests.bench.node_lockstep import SCRIPT_DEPTH
-from cocotb_tests.core_driver import rows_of
+from cocotb_tests.core_driver import TraceReader
 from cocotb_tests.node_programs import NodeCase, Unit
 from models.analog.array import Array
 from models.system.node import UnitStatus
-from models.system.trace import Event
-from panther.arch.core import ADDRESS_BITS, SCALARS, Fault
+from panther.arch.core import SCALARS
 from panther.arch.node import NodeParams
 from panther.arch.node import counter_names as router_counter_names
 from panther.arch.node_registers import (
@@ -32,49 +30,10 @@ from panther.arch.node_registers import (
     unit_address,
     units,
 )
-from panther.arch.tile import SEQUENCER, TileFault, TileWait, counter_names
+from panther.arch.tile import counter_names
+from panther.host.host import unit_status
 
 _READ, _MEMORY, _RUN = 1, 2, 4
-_FIELDS = {"running": (0, 1), "held": (1, 1), "fault": (8, 5), "pc": (16, ADDRESS_BITS + 1)}
-
-
-class TraceReader:
-    """Takes what the trace of a core has kept."""
-
-    def __init__(self, trace: Any) -> None:
-        self._rings = {
-            event: (Memory(trace, ring, width=width, count=TRACE_DEPTH), Memory(trace, count))
-            for event, ring, width, count in (
-                (Event.RETIRE, "retires", 4, "retire_count"),
-                (Event.SCALAR, "scalars", 3, "scalar_count"),
-                (Event.VECTOR, "vectors", 4, "vector_count_all"),
-                (Event.REQUEST, "memories", 5, "memory_count"),
-            )
-        }
-        self._taken = dict.fromkeys(self._rings, 0)
-
-    def forget(self) -> None:
-        """Skip what was traced so far."""
-        for event, (_, counter) in self._rings.items():
-            self._taken[event] = int(counter.read()[0, 0])
-
-    def take(self, event: Event) -> NDArray[np.int64]:
-        """Rows of one stream not taken yet, as :class:`models.system.trace.Event` says; cycles are
-        those of the bench.
-        """
-        ring, counter = self._rings[event]
-        first, last = self._taken[event], int(counter.read()[0, 0])
-        if last - first > TRACE_DEPTH:
-            raise RuntimeError(f"Trace must be taken in time, but {last - first} rows came")
-        self._taken[event] = last
-        begin, end = first % TRACE_DEPTH, last % TRACE_DEPTH
-        if first == last:
-            raw = np.zeros((0, ring.width), np.uint32)
-        elif begin < end:
-            raw = ring.read(begin, end)
-        else:
-            raw = np.concatenate([ring.read(begin, TRACE_DEPTH), ring.read(0, end)])
-        return rows_of(event, raw)
 
 
 @dataclass(frozen=True)
@@ -245,18 +204,12 @@ class NodeDriver:
     async def statuses(self) -> Mapping[Unit, UnitStatus]:
         """What each unit does."""
         places = [(t, unit) for t in range(self.params.tiles) for unit in units(self.params)]
-        names = ("status", "cycle", "wait")
+        names = ("status", "cycle", "wait")  # as unit_status takes them
         script = [control(unit_address(*place, name)) for place in places for name in names]
         answers = await self.play(script)
         found = {}
         for n, (tile, unit) in enumerate(places):
-            status, cycle, wait = answers[3 * n : 3 * n + 3]
-            field = {name: status >> lsb & (1 << bits) - 1 for name, (lsb, bits) in _FIELDS.items()}
-            causes = TileFault if unit == SEQUENCER else Fault
-            found[tile, unit] = UnitStatus(
-                bool(field["running"]), causes(field["fault"]), field["pc"], cycle,
-                TileWait(wait & 7), wait >> 16,
-            )  # fmt: skip
+            found[tile, unit] = unit_status(unit, *answers[3 * n : 3 * n + 3])
         return found
 
     async def counters(self) -> list[dict[str, int]]:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from cocotb_tests.analog_bridge import AnalogBridge
 from cocotb_tests.compare import compare
+from cocotb_tests.core_driver import TraceReader
 from cocotb_tests.drivers import PERIOD_NS, pack, start, unpack
 from cocotb_tests.lockstep import END
-from cocotb_tests.node_driver import TraceReader
 from cocotb_tests.node_lockstep import (
     LIMIT,
     compare_memory,

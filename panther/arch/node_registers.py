@@ -186,6 +186,15 @@ UNIT_REGISTERS = (
              "Value last written to a scalar register, s0 included. Cores only."),
 )  # fmt: skip
 """Block of a core, or of the sequencer."""
+STATUS, WAIT, EXECUTE_STATUS = (
+    next(register for register in UNIT_REGISTERS if register.name == name)
+    for name in ("status", "wait", "execute_status")
+)
+TRANSFER_STATUS, TRANSFER_PLACE = (
+    next(register for register in TILE_REGISTERS if register.name == name)
+    for name in ("send_status", "send_place")
+)
+"""Of the send unit; those of the receive unit are alike."""
 _CORE_ONLY = ("execute_low", "execute_high", "execute_status", "scalar")
 
 TILE_BYTES = 1 << 26

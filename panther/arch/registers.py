@@ -119,6 +119,15 @@ class Register:
         names = ", ".join(field.name for field in self.fields)
         raise ValueError(f"Field of register {self.name} must be one of {names}, not {name!r}")
 
+    def take(self, word: int, name: str) -> int:
+        """What the field called ``name`` is in a word of the register."""
+        field = self.field(name)
+        return (word & field.mask) >> field.lsb
+
+    def word(self, **values: int) -> int:
+        """The word with these field values, the other fields 0."""
+        return sum(value << self.field(name).lsb for name, value in values.items())
+
 
 def check_map(registers: Sequence[Register]) -> None:
     """Refuse registers that share a name or an address.

@@ -1,6 +1,7 @@
 """The host's side of a node: driver and checkpoints."""
 
-from panther.host.host import Host, TransferStatus, UnitStatus
+from models.system.node import UnitStatus
+from panther.host.host import Host, TransferStatus
 from panther.host.transaction import TransactionTransport
 from panther.host.transport import AccessError, HostError, Transport, now
 

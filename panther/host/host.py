@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.system.node import UnitStatus
 from panther.arch import node as node_arch
 from panther.arch import tile as tile_arch
 from panther.arch.core import (
@@ -27,8 +28,10 @@ from panther.arch.node_registers import (
     FAULT_LSB,
     PROGRAM,
     STATES,
-    TILE_REGISTERS,
-    UNIT_REGISTERS,
+    STATUS,
+    TRANSFER_PLACE,
+    TRANSFER_STATUS,
+    WAIT,
     WORDS,
     memory_address,
     node_address,
@@ -38,7 +41,6 @@ from panther.arch.node_registers import (
     units,
 )
 from panther.arch.params import check_range
-from panther.arch.registers import Register
 from panther.arch.tile import SEQUENCER, TileFault, TileWait
 from panther.asm import Program, assemble_text, unit_name
 from panther.host.cells import pack_cells, unpack_cells
@@ -50,25 +52,20 @@ _LONGEST = 512
 """Words of a vector the host has a core move at once."""
 _POLLS = 100_000
 """Looks at an instruction that is being carried out before the host gives up."""
-_REGISTERS = {register.name: register for register in (*UNIT_REGISTERS, *TILE_REGISTERS)}
-_STATUS, _WAIT = _REGISTERS["status"], _REGISTERS["wait"]
-_TRANSFER, _PLACE = _REGISTERS["send_status"], _REGISTERS["send_place"]
 
 
-class UnitStatus(NamedTuple):
-    """What a core or a sequencer does."""
-
-    running: bool
-    held: bool
-    fault: Fault | TileFault
-    pc: int
-    """Of the fault, or of the instruction it is at."""
-    cycle: int
-    """Of the fault, or the present one, since the start."""
-    wait: TileWait
-    """What it waits for, or waited for when the watchdog stopped it."""
-    group: int
-    """Of the memory, that it waits for."""
+def unit_status(unit: int, status: int, cycle: int, wait: int) -> UnitStatus:
+    """What a core, or ``SEQUENCER``, does, as its registers of these names say."""
+    fault = STATUS.take(status, "fault")
+    return UnitStatus(
+        running=bool(STATUS.take(status, "running")),
+        held=bool(STATUS.take(status, "held")),
+        fault=TileFault(fault) if unit == SEQUENCER else Fault(fault),
+        pc=STATUS.take(status, "pc"),
+        cycle=cycle,
+        wait=TileWait(WAIT.take(wait, "kind")),
+        group=WAIT.take(wait, "group"),
+    )
 
 
 class TransferStatus(NamedTuple):
@@ -394,18 +391,11 @@ class Host:
     async def status(self, tile: int, unit: int) -> UnitStatus:
         """What a core, or ``SEQUENCER``, does."""
         self._check(tile, unit)
-        word = await self.transport.read(unit_address(tile, unit, "status"))
-        wait = await self.transport.read(unit_address(tile, unit, "wait"))
-        fault = _field(_STATUS, "fault", word)
-        return UnitStatus(
-            running=bool(_field(_STATUS, "running", word)),
-            held=bool(_field(_STATUS, "held", word)),
-            fault=TileFault(fault) if unit == SEQUENCER else Fault(fault),
-            pc=_field(_STATUS, "pc", word),
-            cycle=await self.transport.read(unit_address(tile, unit, "cycle")),
-            wait=TileWait(_field(_WAIT, "kind", wait)),
-            group=_field(_WAIT, "group", wait),
-        )
+        status, cycle, wait = [
+            await self.transport.read(unit_address(tile, unit, name))
+            for name in ("status", "cycle", "wait")
+        ]
+        return unit_status(unit, status, cycle, wait)
 
     async def transfer(self, tile: int, name: str) -> TransferStatus:
         """What the ``send`` or the ``receive`` unit of a tile does."""
@@ -413,12 +403,12 @@ class Host:
         word = await self.transport.read(tile_address(tile, f"{name}_status"))
         place = await self.transport.read(tile_address(tile, f"{name}_place"))
         return TransferStatus(
-            busy=bool(_field(_TRANSFER, "busy", word)),
-            wait=TileWait(_field(_TRANSFER, "wait", word)),
-            tile=_field(_TRANSFER, "tile", word),
-            fifo=_field(_TRANSFER, "fifo", word),
-            pc=_field(_PLACE, "pc", place),
-            group=_field(_PLACE, "group", place),
+            busy=bool(TRANSFER_STATUS.take(word, "busy")),
+            wait=TileWait(TRANSFER_STATUS.take(word, "wait")),
+            tile=TRANSFER_STATUS.take(word, "tile"),
+            fifo=TRANSFER_STATUS.take(word, "fifo"),
+            pc=TRANSFER_PLACE.take(place, "pc"),
+            group=TRANSFER_PLACE.take(place, "group"),
         )
 
     async def describe(self, tile: int, unit: int) -> str:
@@ -708,11 +698,6 @@ def _integers(what: str, values: ArrayLike, dtype: str | type[np.integer[Any]]) 
 
 def _mask(chosen: Iterable[Unit], tile: int) -> int:
     return sum(1 << unit for t, unit in set(chosen) if t == tile)
-
-
-def _field(register: Register, name: str, word: int) -> int:
-    field = register.field(name)
-    return (word & field.mask) >> field.lsb
 
 
 def _waits(status: UnitStatus | TransferStatus) -> str:

@@ -14,11 +14,16 @@ from panther.arch.core import Fault
 from panther.arch.node import NodeParams
 from panther.arch.node_registers import (
     CELLS,
+    EXECUTE_STATUS,
     FAULT_LSB,
     PAGE_BYTES,
     PROGRAM,
     STATES,
+    STATUS,
     TILE_BYTES,
+    TRANSFER_PLACE,
+    TRANSFER_STATUS,
+    WAIT,
     WORD_BYTES,
     WORDS,
     node_registers,
@@ -202,10 +207,13 @@ class TransactionTransport:
             other = max(units.receiver.owner[tile, fifo], 0)
             group = state[Receiving.WAIT_GROUP]
         if what == "status":
-            return int(busy != 0) | int(wait) << 4 | int(other) << 8 | int(fifo) << 16
+            return TRANSFER_STATUS.word(
+                busy=int(busy != 0), wait=int(wait), tile=int(other), fifo=int(fifo)
+            )
         if busy:
             group = first_asked(units.memory, tile, requester)
-        return int(pc) | (int(group) << 16 if wait in (TileWait.LOAD, TileWait.STORE) else 0)
+        place = int(group) if wait in (TileWait.LOAD, TileWait.STORE) else 0
+        return TRANSFER_PLACE.word(pc=int(pc), group=place)
 
     # ---- units
 
@@ -217,16 +225,17 @@ class TransactionTransport:
         if what == "execute_low":
             return self._low[tile, unit]
         if what == "execute_status":
-            return int(self._execute_fault[tile, unit]) << 8
+            return EXECUTE_STATUS.word(fault=self._execute_fault[tile, unit])
         if what == "scalar":
             return self.node.core(tile, unit).scalar
         status = self.node.status(tile, unit)
         if what == "status":
-            state = int(status.running) | int(status.held) << 1
-            return state | int(status.fault) << 8 | status.pc << 16
+            return STATUS.word(
+                running=status.running, held=status.held, fault=status.fault, pc=status.pc
+            )
         if what == "cycle":
             return status.cycle
-        return int(status.wait) | status.group << 16
+        return WAIT.word(kind=status.wait, group=status.group)
 
     def _write_unit(self, tile: int, name: str, value: int) -> None:
         block, _, what = name.partition("_")

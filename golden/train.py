@@ -33,6 +33,7 @@ from golden.layers import (
 from golden.matrix import LiteralMatrix, Matrix, MatrixFactory
 from golden.slicing import weight_range
 from panther.arch.formats import TrainFormats
+from panther.arch.network import TrainPlan
 from panther.arch.params import McuParams, as_tuple, check_range, check_type, shown
 
 MODES = ("sgd", "lazy", "eager")
@@ -143,7 +144,7 @@ def initial_weights(config: TrainConfig) -> list[Ints]:
     return weights
 
 
-def epoch_order(config: TrainConfig, epoch: int, examples: int) -> NDArray[np.int64]:
+def epoch_order(config: TrainConfig | TrainPlan, epoch: int, examples: int) -> NDArray[np.int64]:
     """The order in which an epoch goes through the training examples."""
     seed = np.random.SeedSequence((config.seed, epoch))
     return np.random.Generator(np.random.PCG64(seed)).permutation(examples)

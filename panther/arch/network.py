@@ -70,8 +70,8 @@ class Node:
     bias: bool = False
     """Of a matrix: a row fed with 1.0."""
     feedback: bool = False
-    """Of a matrix: errors go back by an MVM of a second, transposed matrix, trained by the same outer
-    products with operands exchanged, not by an MTVM."""
+    """Of a matrix: errors go back by an MVM of a second, transposed matrix, trained by the same
+    outer products with operands exchanged, not by an MTVM."""
     source: str = ""
     """Where the user wrote it, ``file:line``."""
 
@@ -258,7 +258,7 @@ class TrainPlan:
     seed: int = 0
     """Of the order of the examples."""
     activation: Mapping[str, int] = field(default_factory=dict)
-    """Fraction bits of tensors; 10 where nothing is said, 14 behind sigmoid and tanh."""
+    """Fraction bits of tensors; where nothing is said, see :meth:`fraction`."""
     error: Mapping[str, int] = field(default_factory=dict)
     """Fraction bits of tensors' errors; 13 where nothing is said."""
     weight: Mapping[str, int] = field(default_factory=dict)
@@ -284,9 +284,16 @@ class TrainPlan:
             raise ValueError(f"Momentum must be used with variant V2, not {self.variant}")
 
     def fraction(self, network: Network, name: str) -> int:
-        """Fraction bits of a tensor."""
-        table = network[name].kind in FUNCTIONS
-        return self.activation.get(name, FUNCTION_FRACTION if table else 10)
+        """Fraction bits of a tensor. Where nothing is said they are those of its first input; of
+        an input and of a matrix 10, of a function 14.
+        """
+        node = network[name]
+        while node.name not in self.activation and node.inputs:
+            if node.kind == Kind.MATRIX or node.kind in FUNCTIONS:
+                break
+            node = network[node.inputs[0]]
+        default = FUNCTION_FRACTION if node.kind in FUNCTIONS else 10
+        return self.activation.get(node.name, default)
 
     def error_fraction(self, name: str) -> int:
         """Fraction bits of a tensor's error."""

@@ -189,7 +189,9 @@ class AnalogBridge:
                 drive = bits(self._columns.read()[0], self.params.columns)
             else:
                 drive = bits(self._rows.read()[0], self.params.rows)
-            conversion = self.array.convert(drive, transpose=transpose, fine=bool(flags & 2))
+            conversion = self.array.convert(
+                drive, transpose=transpose, fine=bool(flags & 2), copies=bool(flags & 4)
+            )
             slots = conversion.code.view(np.uint32) & (OVER - 1) | conversion.over * OVER
             slots = slots.reshape(-1, self._slots)
             bank = 1 - int(self._held.read()[0, 0])

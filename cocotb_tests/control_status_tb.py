@@ -23,6 +23,7 @@ from panther.arch.core import (
     Fault,
     csr_names,
 )
+from panther.arch.mcu import ConfigKey
 
 CYCLES = 3000
 MASK = (1 << 32) - 1
@@ -50,7 +51,7 @@ async def registers_hold_what_they_should(dut, pause):
     layout = configuration_layout()
     await start(dut, *INPUTS, *counter_pins, *configured_pins)
 
-    ends = (0, CSR_CONFIG - 1, CSR_CONFIG, CSR_CONFIG + len(CONFIG_READABLE))
+    ends = (0, CSR_CONFIG - 1, CSR_CONFIG, *(CSR_CONFIG + key + 1 for key in CONFIG_READABLE))
 
     def some_id() -> int:
         edges = [number + n for number in (0, len(Csr), counters[-1], 2048) for n in (-1, 0, 1)]
@@ -113,7 +114,7 @@ async def registers_hold_what_they_should(dut, pause):
                 select = read(getattr(dut, f"counter_select__{mcu}"))
                 compare("ControlStatus", f"{where}, counter_select {mcu}", n, select)
             else:
-                field = layout[CONFIG_READABLE[n - CSR_CONFIG].name.lower()]
+                field = layout[ConfigKey(n - CSR_CONFIG).name.lower()]
                 golden["result"] = configured[mcu] >> field.offset & (1 << field.width) - 1
         elif number in names:
             golden["result"] = values[Csr(number)]

@@ -13,7 +13,7 @@ from panther.arch.params import McuParams
 
 @dataclass(frozen=True, kw_only=True)
 class Stuck:
-    """A cell that always holds ``value``."""
+    """A cell, of the array that is written, that always holds ``value``."""
 
     unit: int = 0
     slice: int = 0
@@ -157,8 +157,8 @@ class FaultyArray:
         self._array.cells = cells
         self._stick()
 
-    def convert(self, drive, *, transpose: bool, fine: bool) -> Conversion:
-        conversion = self._array.convert(drive, transpose=transpose, fine=fine)
+    def convert(self, drive, *, transpose: bool, fine: bool, copies: bool) -> Conversion:
+        conversion = self._array.convert(drive, transpose=transpose, fine=fine, copies=copies)
         if isinstance(self._fault, Drop):
             place = (self._fault.line, self._fault.slice)
             due = not self._dropped and self._events >= self._fault.event
@@ -180,6 +180,6 @@ class FaultyArray:
 
     def _stick(self) -> None:
         if isinstance(self._fault, Stuck):
-            cells = self._array.cells
-            cells[self._fault.slice, self._fault.row, self._fault.column] = self._fault.value
-            self._array.cells = cells
+            # not through ``cells``, which would set the read copies
+            cells, _ = self._array.crossbar.storage
+            cells[self._fault.row, self._fault.slice, self._fault.column] = self._fault.value

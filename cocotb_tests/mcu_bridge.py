@@ -58,7 +58,7 @@ class McuBridge:
         self._operation = Memory(twin, "event_operation")
         self._row = Memory(twin, "event_row")
         self._xbar_in = Memory(twin, "xbar_in", count=len(InBank) * BANK)
-        self._configured = Memory(twin, "configured", count=4)
+        self._configured = Memory(twin, "configured", count=len(ConfigKey))
         self._duration = Memory(twin, "duration")
         self._xbar_out = Memory(twin, "xbar_out", count=len(OutBank) * BANK)
         self._counted = Memory(twin, "counted", count=len(counter_names(params.slices.count)))
@@ -120,7 +120,7 @@ class McuBridge:
         groups, in_use = self._groups
         drive = np.zeros(self.params.rows, np.uint8)
         drive[row] = 1
-        conversion = self._array.convert(drive, transpose=False, fine=True)
+        conversion = self._array.convert(drive, transpose=False, fine=True, copies=False)
         codes = conversion.code[: groups * self.params.adc.per_slice]
         self._row_buffer.write(self._packed(codes.T))
         first = counter_names(self.params.slices.count).index("adc_clip_0")

@@ -45,7 +45,7 @@ class Ip:
         self.registers = {register.name: register for register in mcu_ip_registers(params)}
         self.array = IdealArray(params)
         self.array.cells = random_cells(params, rng, params.rows, params.columns)
-        self.golden = Golden(params, self.array.cells)
+        self.golden = Golden(params, self.array.cells, self.array.copies)
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst)
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
@@ -109,7 +109,7 @@ class Ip:
         compare("McuIp", what, golden, words, ("line",))
 
     async def configure(self) -> None:
-        """Random lines in use and shifts; often all lines."""
+        """Random lines in use and shifts, often all lines; any array to be read."""
         params, rng, golden = self.params, self.rng, self.golden
         golden.rows = rng.choice([params.rows, rng.randint(1, params.rows)])
         golden.columns = rng.choice([params.columns, rng.randint(1, params.columns)])
@@ -117,10 +117,11 @@ class Ip:
         for operation in RESULTS:
             shifts = [0, typical, max(0, typical - 4), rng.randrange(params.sum_bits)]
             golden.shift[operation] = rng.choice(shifts)
+        golden.eager = rng.random() < 0.5
         for name, value in (
             ("rows", golden.rows), ("columns", golden.columns),
             ("mvm_shift", golden.shift[Operation.MVM]),
-            ("mtvm_shift", golden.shift[Operation.MTVM]),
+            ("mtvm_shift", golden.shift[Operation.MTVM]), ("eager", int(golden.eager)),
         ):  # fmt: skip
             await self.write(name, value)
             await self.expect(name, value)
@@ -150,12 +151,8 @@ class Ip:
         await self.expect("cell_column", self.golden.columns & 0xFF)
 
     def check_cells(self, what: str) -> None:
-        golden = self.golden
-        golden.cells = np.where(golden.undefined, self.array.cells, golden.cells)
-        golden.undefined[:] = False
-        compare(
-            "McuIp", f"{what}, cells", golden.cells, self.array.cells, ("slice", "row", "column")
-        )  # fmt: skip
+        self.golden.settle(self.array)
+        self.golden.compare("McuIp", what, self.array)
 
     async def operate(self, operation: Operation, *, auto: bool) -> None:
         """An operation on random operands; its results compared."""
@@ -308,6 +305,7 @@ async def what_cannot_be_done_is_refused_and_remembered(dut, paced):
     for name, values in (
         ("rows", (0, params.rows + 1, 1 << 20)), ("columns", (0, params.columns + 1)),
         ("mvm_shift", (params.sum_bits, 1 << 6)), ("mtvm_shift", (params.sum_bits,)),
+        ("eager", (2, 1 << 31)),
     ):  # fmt: skip
         before = await ip.read(name)
         for value in values:
@@ -584,7 +582,7 @@ async def a_reset_ends_whatever_goes_on(dut):
             if register.access is not Access.WO and register.name != "cells":
                 await ip.expect(register.name, register.reset)
         # XbarIn has no operands any more, and the cells are whatever they are
-        golden = Golden(ip.params, ip.array.cells.copy())
+        golden = Golden(ip.params, ip.array.cells, ip.array.copies)
         ip.golden = golden
         await ip.works()
     await ip.expect("errors", 0)

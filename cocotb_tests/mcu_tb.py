@@ -40,8 +40,9 @@ RESULTS = {Operation.MVM: OutBank.MVM, Operation.MTVM: OutBank.MTVM}
 class Golden:
     """What the unit and its arrays should hold after a reset, and after every operation since."""
 
-    def __init__(self, params, cells):
-        self.params, self.cells = params, cells
+    def __init__(self, params, cells, copies):
+        self.params, self.cells, self.copies = params, cells, copies
+        self.eager = False
         # writing a row leaves columns undefined that share a line group with one in use
         self.undefined = np.zeros(cells.shape, dtype=bool)
         self.rows, self.columns = params.rows, params.columns
@@ -75,13 +76,18 @@ class Golden:
         self._count("adc_clip", result.clipped)
 
     def mvm(self):
-        cells, x = self.cells[:, :, : self.columns], self.operands[InBank.MVM]
+        cells, x = self.read[:, :, : self.columns], self.operands[InBank.MVM]
         self._multiplied(OutBank.MVM, mvm(self.params, cells, x, shift=self.shift[Operation.MVM]))
 
     def mtvm(self):
-        cells, e = self.cells[:, : self.rows], self.operands[InBank.MTVM]
+        cells, e = self.read[:, : self.rows], self.operands[InBank.MTVM]
         shift = self.shift[Operation.MTVM]
         self._multiplied(OutBank.MTVM, mtvm(self.params, cells, e, shift=shift))
+
+    @property
+    def read(self):
+        """The cells MVM and MTVM see."""
+        return self.copies if self.eager else self.cells
 
     def opa(self):
         rows, columns = self.operands[InBank.OPA_ROWS], self.operands[InBank.OPA_COLUMNS]
@@ -90,15 +96,30 @@ class Golden:
     def crs(self):
         used = np.ascontiguousarray(self.cells[:, : self.rows, : self.columns])
         result = crs(self.params, used)
-        self.cells = self.cells.copy()
-        self.cells[:, : self.rows, : self.columns] = result.cells
+        self.cells, self.copies = self.cells.copy(), self.copies.copy()
+        for cells in (self.cells, self.copies):
+            cells[:, : self.rows, : self.columns] = result.cells
         self.undefined[:, : self.rows, self.columns : self.written] = True
         self.counters["crs_top"] += result.saturated
         self._count("cell_limit", result.at_limit)
 
     def write(self, row, cells):
-        self.cells[:, row, : self.columns] = cells
+        self.cells, self.copies = self.cells.copy(), self.copies.copy()
+        for held in (self.cells, self.copies):
+            held[:, row, : self.columns] = cells
         self.undefined[:, row, self.columns : self.written] = True
+
+    def settle(self, array):
+        """Take over what is undefined from what ``array`` holds."""
+        self.cells = np.where(self.undefined, array.cells, self.cells)
+        self.copies = np.where(self.undefined, array.copies, self.copies)
+        self.undefined[:] = False
+
+    def compare(self, unit, operation, array):
+        """All cells, those of the read copies too."""
+        axes = ("slice", "row", "column")
+        compare(unit, f"{operation}, cells", self.cells, array.cells, axes)
+        compare(unit, f"{operation}, cells of the copies", self.copies, array.copies, axes)
 
     @property
     def written(self):
@@ -131,7 +152,7 @@ class Bench:
         self.typical = params.sum_bits - params.operand_bits
         self.array = IdealArray(params)
         self.array.cells = random_cells(params, rng, params.rows, params.columns)
-        self.golden = Golden(params, self.array.cells)
+        self.golden = Golden(params, self.array.cells, self.array.copies)
         if "PANTHER_TWIN" in os.environ:
             self.bridge = McuBridge(dut.unit0.mcu.twin, params, self.array)
         else:
@@ -149,8 +170,12 @@ class Bench:
         key = {Operation.MVM: ConfigKey.MVM_SHIFT, Operation.MTVM: ConfigKey.MTVM_SHIFT}[operation]
         script.configure(key, shift)
 
+    def set_eager(self, script, eager):
+        self.golden.eager = eager
+        script.configure(ConfigKey.EAGER, int(eager))
+
     def configure(self, script):
-        """Random lines in use and shifts; often all lines."""
+        """Random lines in use and shifts, often all lines; any array to be read."""
         params, rng = self.params, self.rng
         lines = (rng.choice([count, rng.randint(1, count)]) for count in self.shape)
         self.set_lines(script, *lines)
@@ -158,6 +183,7 @@ class Bench:
             # small shifts saturate nearly always, great ones leave nothing
             shifts = [0, self.typical, max(0, self.typical - 4), rng.randrange(params.sum_bits)]
             self.set_shift(script, operation, rng.choice(shifts))
+        self.set_eager(script, rng.random() < 0.5)
 
     def operands(self, script, *banks):
         for bank in banks:
@@ -171,9 +197,11 @@ class Bench:
         script.configure(ConfigKey.ROWS, params.rows + 1)
         script.configure(ConfigKey.COLUMNS, 0)
         script.configure(ConfigKey.MVM_SHIFT, params.sum_bits)
+        script.configure(ConfigKey.EAGER, 2)
+        script.configure(max(ConfigKey) + 1, 1)
         script.configure(15, 1)
         script.command(7, wait=False)
-        golden.rejections += 5
+        golden.rejections += 7
         # a crossbar of the greatest size has no line past its end; words read there are undefined
         greatest = 1 << INDEX_BITS
         for row in {params.rows, greatest - 1} if params.rows < greatest else ():
@@ -244,10 +272,8 @@ class Bench:
             else:
                 rtl, axes = unpack_cells(self.params, answers[where]), ("slice", "column")
             compare("Mcu", f"{operation}, {name}", expected, rtl, axes)
-        cells = self.array.cells
-        golden.cells = np.where(golden.undefined, cells, golden.cells)
-        golden.undefined[:] = False
-        compare("Mcu", f"{operation}, cells", golden.cells, cells, ("slice", "row", "column"))
+        golden.settle(self.array)
+        golden.compare("Mcu", operation, self.array)
         compare("Mcu", f"{operation}, rejections", golden.rejections, self.host.rejections)
         return answers
 
@@ -409,6 +435,67 @@ async def counters_count_lines_in_use_until_cleared(dut):
 
 
 @cocotb.test()
+async def eager_reads_see_the_weights_of_the_last_crs(dut):
+    await reset(dut)
+    bench = Bench(dut, random.Random(cocotb.RANDOM_SEED), 0)
+    golden, params = bench.golden, bench.params
+    script = Script(params)
+    bench.operands(script, *InBank)
+    for operation in RESULTS:
+        bench.set_shift(script, operation, bench.typical)
+    results = []
+
+    def multiply(when):
+        found = []
+        for operation in RESULTS:
+            script.command(operation)
+            golden.operate(operation)
+            results.extend(bench.read_result(script, operation, f"XbarOut {when}"))
+            found += golden.results[RESULTS[operation]].tolist()
+        return found
+
+    def start(operation):
+        script.command(operation)
+        golden.operate(operation)
+
+    start(Operation.CRS)
+    bench.set_eager(script, True)
+    before = multiply("before")
+    for _ in range(3):
+        start(Operation.OPA)
+        assert multiply("between an OPA and the CRS") == before
+    # a row is read from the array that is written
+    results += bench.access_row(script, Operation.READ)
+    bench.set_eager(script, False)
+    written = multiply("of the array that is written")
+    assert written != before, "an OPA must make a difference in this test"
+    bench.set_eager(script, True)
+    results += bench.access_row(script, Operation.WRITE)
+    script.wait()
+    assert multiply("with one row written") not in (before, written)
+    start(Operation.CRS)
+    after = multiply("after the CRS")
+    bench.set_eager(script, False)
+    assert multiply("of the array that is resolved") == after != before
+    # the copies are written whatever is read
+    start(Operation.OPA)
+    start(Operation.CRS)
+    bench.set_eager(script, True)
+    multiply("of copies a CRS without eager has written")
+    start(Operation.OPA)
+    await bench.check(script, "eager updates", results)
+    # after a reset the array that is written is read
+    await reset(dut)
+    bench.golden = golden = Golden(params, bench.array.cells, bench.array.copies)
+    script, results = Script(params), []
+    bench.operands(script, *InBank)
+    for operation in RESULTS:
+        bench.set_shift(script, operation, bench.typical)
+    multiply("after a reset")
+    await bench.check(script, "a reset", results)
+
+
+@cocotb.test()
 async def reset_ends_any_operation(dut):
     """A reset in mid-operation leaves cells as they are; all else starts anew."""
     await reset(dut)
@@ -430,7 +517,7 @@ async def reset_ends_any_operation(dut):
         await Timer(rng.randint(1, cycles) * PERIOD_NS, "ns")
         playing.cancel()
         await reset(dut)
-        bench.golden = Golden(bench.params, bench.array.cells)
+        bench.golden = Golden(bench.params, bench.array.cells, bench.array.copies)
         await bench.program(4)
 
 
@@ -478,6 +565,8 @@ class Twin:
             compare("Mcu", f"{operation}, XbarOut.{bank.name}", twin, words, ("line",))
         axes = ("slice", "row", "column")
         compare("Mcu", f"{operation}, cells", self.array.cells, bench.array.cells, axes)
+        copies = self.array.copies, bench.array.copies
+        compare("Mcu", f"{operation}, cells of the copies", *copies, axes)
         counts = [twins.counter(self.mcus, 0, n) for n in range(self.mcus.counters.shape[1])]
         rtl = signed_words(answers[counters])
         compare("Mcu", f"{operation}, counters", counts, rtl, ("counter",))
@@ -511,7 +600,10 @@ async def operations_match_the_twin(dut):
             rng.choice([1, adcs, count, rng.randint(1, count)]) for count in bench.shape
         )
         shift = rng.choice([0, bench.typical, rng.randrange(params.sum_bits)])
-        for key, value in zip(ConfigKey, (rows, columns, shift, shift), strict=False):
+        for key, value in (
+            (ConfigKey.ROWS, rows), (ConfigKey.COLUMNS, columns), (ConfigKey.MVM_SHIFT, shift),
+            (ConfigKey.MTVM_SHIFT, shift), (ConfigKey.EAGER, rng.randrange(2)),
+        ):  # fmt: skip
             twin.configure(script, key, value)
         twin.operands(script)
         operation = rng.choice([*OPERANDS])

@@ -334,6 +334,7 @@ def matrix(write: _Writer) -> None:
         for key in (ConfigKey.MVM_SHIFT, ConfigKey.MTVM_SHIFT):
             shift = rng.randint(max(0, params.mcu.sum_bits - 26), params.mcu.sum_bits - 16)
             write.emit("mcfg", mcu=mcu, key=key, value=shift)
+        write.emit("mcfg", mcu=mcu, key=ConfigKey.EAGER, value=rng.randrange(2))
     vector = _of(Unit.VECTOR)
     while len(write) < write.limit:
         draw = rng.random()
@@ -344,10 +345,11 @@ def matrix(write: _Writer) -> None:
             write.any(CORE_INSTRUCTIONS["crs"])
         elif draw < 0.44:
             key = rng.choice(list(ConfigKey))
-            high = {
-                ConfigKey.ROWS: params.mcu.rows, ConfigKey.COLUMNS: params.mcu.columns,
-            }.get(key, params.mcu.sum_bits - 1)  # fmt: skip
-            write.emit("mcfg", mcu=mcu, key=key, value=corner(rng, 1, high))
+            low, high = {
+                ConfigKey.ROWS: (1, params.mcu.rows), ConfigKey.COLUMNS: (1, params.mcu.columns),
+                ConfigKey.EAGER: (0, 1),
+            }.get(key, (1, params.mcu.sum_bits - 1))  # fmt: skip
+            write.emit("mcfg", mcu=mcu, key=key, value=corner(rng, low, high))
         elif draw < 0.5:
             names = csr_names(params)
             counters = [number for name, number in names.items() if "." in name]

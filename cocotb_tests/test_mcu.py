@@ -5,7 +5,7 @@ import pytest
 from cocotb_tests.designs import SETS, mcu_bench
 from panther.sim import ROOT
 
-TESTS = 9
+TESTS = 10
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,12 @@
 #define MCU_IP_CELL_COLUMN_VALUE_LSB 0u
 
 /* read, write */
+#define MCU_IP_EAGER 0x48u
+#define MCU_IP_EAGER_RESET 0x0u
+#define MCU_IP_EAGER_VALUE_MASK 0x1u
+#define MCU_IP_EAGER_VALUE_LSB 0u
+
+/* read, write */
 #define MCU_IP_CELLS 0x80u
 #define MCU_IP_CELLS_COUNT 2u
 #define MCU_IP_CELLS_RESET 0x0u

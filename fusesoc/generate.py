@@ -125,7 +125,7 @@ def on_arrays(verilog: str, top: str, params: "McuParams") -> str:
     arrays = []
     for prefix in sorted({port.name.rpartition("__")[0] for port in inner}):
         pins = [port.name.removeprefix(f"{prefix}__") for port in inner]
-        names = [pin for pin in pins if "__" not in pin and pin != "fine"]
+        names = [pin for pin in pins if "__" not in pin and pin not in ("fine", "copies")]
         # program is a keyword of SystemVerilog
         links = ", ".join(
             f".{'program_row' if name == 'program' else name}({prefix}__{name})" for name in names

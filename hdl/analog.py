@@ -11,7 +11,13 @@ One bit step of MVM (MTVM exchanges rows and columns)::
     code        ------------------------X 0 X 1 X 2 X ...   the cycle after convert
 
 While one step is converted the next one integrates. ``fine``, stable from ``integrate`` to the last
-``convert``, selects an ADC step of 1: a single driven row is read back exactly.
+``convert``, selects an ADC step of 1: a single driven row is read back exactly. ``copies``, stable
+likewise, selects what is read.
+
+Beside the array that is written there are two read copies, one for MVM and one for MTVM, equal word
+for word. A ``pulse`` changes the array that is written only; ``program`` writes a row in all three.
+With ``copies`` low the array that is written is read, with ``copies`` high a copy: the rows as they
+were programmed last. Where the configuration key ``eager`` is never set there need not be copies.
 
 In an OPA ``row_drive`` and ``column_drive`` select the lines of one polarity phase,
 ``column_digit`` holds ``abs(e) << j``, and each ``pulse`` adds digit k of a selected column to the
@@ -73,6 +79,8 @@ class ArraySignature(wiring.Signature):
         Columns are driven and rows read.
     fine : Out(1)
         ADC step is 1 instead of ``2**step_log2``.
+    copies : Out(1)
+        MVM and MTVM: the read copies are read, not the array that pulses write. 0 in a row access.
     integrate, sample, convert, pulse, write, program : Out(1)
         Strobes; see the timing diagram.
     mux, write_mux : Out(group_shape(params))
@@ -97,6 +105,7 @@ class ArraySignature(wiring.Signature):
                 "column_negative": Out(1),
                 "transpose": Out(1),
                 "fine": Out(1),
+                "copies": Out(1),
                 "integrate": Out(1),
                 "sample": Out(1),
                 "convert": Out(1),

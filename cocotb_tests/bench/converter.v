@@ -24,6 +24,7 @@ module converter #(
   input column_negative,
   input transpose,
   input fine,
+  input copies,
   input integrate,
   input sample,
   input convert,
@@ -85,7 +86,7 @@ module converter #(
     if (integrate || program_row || full) begin
       announced <= ~announced;
       event_kind <= integrate ? INTEGRATE : program_row ? PROGRAM : PULSE;
-      event_flags <= {30'b0, fine, transpose};
+      event_flags <= {29'b0, copies, fine, transpose};
       event_rows <= row_drive;
       event_columns <= column_drive;
       event_groups <= loaded;

@@ -28,13 +28,14 @@ module mcu_twin #(
   input [7:0] i_cells_read__payload, input i_cells_read__valid, output i_cells_read__ready,
   output reg [CELLS-1:0] o_cells__payload, output reg o_cells__valid, input o_cells__ready,
   input [SELECT-1:0] counter_select, output [31:0] counter_value,
-  output [29:0] configuration,  // shifts of MTVM and MVM, columns, rows
+  output [30:0] configuration,  // eager, shifts of MTVM and MVM, columns, rows
   output reg busy,
   output rejected,
   output config_rejected
 );
   localparam MVM = 0, MTVM = 1, OPA = 2, CRS = 3, READ = 4, WRITE = 5;
-  localparam KEY_ROWS = 0, KEY_COLUMNS = 1, KEY_MVM_SHIFT = 2, KEY_MTVM_SHIFT = 3, KEY_CLEAR = 4;
+  localparam KEY_ROWS = 0, KEY_COLUMNS = 1, KEY_MVM_SHIFT = 2, KEY_MTVM_SHIFT = 3, KEY_CLEAR = 4,
+    KEY_EAGER = 5;
   localparam BANK = 256;
   localparam CELL_SLOT = (CELLS + 31) / 32 * 32;
 
@@ -42,7 +43,7 @@ module mcu_twin #(
   reg [31:0] event_operation /* verilator public_flat_rd */ = 0;
   reg [31:0] event_row /* verilator public_flat_rd */ = 0;
   reg [31:0] xbar_in [0:4*BANK-1] /* verilator public_flat_rd */;
-  reg [31:0] configured [0:3] /* verilator public_flat_rd */;
+  reg [31:0] configured [0:5] /* verilator public_flat_rd */;
   reg [31:0] duration /* verilator public_flat_rw */ = 0;  // command to command
   reg [31:0] xbar_out [0:2*BANK-1] /* verilator public_flat_rw */;
   reg [31:0] counted [0:COUNTERS-1] /* verilator public_flat_rw */;
@@ -68,6 +69,8 @@ module mcu_twin #(
     configured[KEY_COLUMNS] = COLUMNS;
     configured[KEY_MVM_SHIFT] = 0;
     configured[KEY_MTVM_SHIFT] = 0;
+    configured[KEY_CLEAR] = 0;
+    configured[KEY_EAGER] = 0;
   end
 
   // banks in use
@@ -89,7 +92,8 @@ module mcu_twin #(
   wire configures = i_config__valid && !busy;
   wire valid = key == KEY_ROWS ? value >= 1 && value <= ROWS
              : key == KEY_COLUMNS ? value >= 1 && value <= COLUMNS
-             : key == KEY_MVM_SHIFT || key == KEY_MTVM_SHIFT ? value < SUM : key == KEY_CLEAR;
+             : key == KEY_MVM_SHIFT || key == KEY_MTVM_SHIFT ? value < SUM
+             : key == KEY_EAGER ? value <= 1 : key == KEY_CLEAR;
   assign i_config__ready = !busy;
   assign config_rejected = configures && !valid;
 
@@ -128,8 +132,8 @@ module mcu_twin #(
   assign i_cells_read__ready = !row_locked && (!o_cells__valid || o_cells__ready);
 
   assign counter_value = counters[counter_select];
-  assign configuration = {configured[KEY_MTVM_SHIFT][5:0], configured[KEY_MVM_SHIFT][5:0],
-    configured[KEY_COLUMNS][8:0], configured[KEY_ROWS][8:0]};
+  assign configuration = {configured[KEY_EAGER][0], configured[KEY_MTVM_SHIFT][5:0],
+    configured[KEY_MVM_SHIFT][5:0], configured[KEY_COLUMNS][8:0], configured[KEY_ROWS][8:0]};
   assign rejected = config_rejected || commanded && !known || |past
     || written && in_index + in_count > in_lines
     || stored && column >= COLUMNS || fetched && wanted >= COLUMNS;
@@ -156,7 +160,7 @@ module mcu_twin #(
       if (key == KEY_CLEAR)
         for (n = 0; n < COUNTERS; n = n + 1) counters[n] <= 0;
       else
-        configured[key[1:0]] <= value;
+        configured[key[2:0]] <= value;
     end
     if (written)
       for (n = 0; n < LANES; n = n + 1)
@@ -190,6 +194,7 @@ module mcu_twin #(
       configured[KEY_COLUMNS] <= COLUMNS;
       configured[KEY_MVM_SHIFT] <= 0;
       configured[KEY_MTVM_SHIFT] <= 0;
+      configured[KEY_EAGER] <= 0;
     end
   end
 endmodule

@@ -35,7 +35,13 @@ def configuration_layout() -> data.StructLayout:
     """The configuration that can be read, in the order of ``ConfigKey``."""
     lines, shift = unsigned(INDEX_BITS + 1), unsigned(SHIFT_BITS)
     return data.StructLayout(
-        {"rows": lines, "columns": lines, "mvm_shift": shift, "mtvm_shift": shift}
+        {
+            "rows": lines,
+            "columns": lines,
+            "mvm_shift": shift,
+            "mtvm_shift": shift,
+            "eager": unsigned(1),
+        }
     )
 
 
@@ -79,7 +85,7 @@ class Mcu(wiring.Component):
     counter_select, counter_value : In(range(counters)), Out(32)
         Saturation counters.
     configuration : Out(configuration_layout())
-        Lines in use and shifts.
+        Lines in use, shifts, and whether MVM and MTVM read the read copies.
     busy : Out(1)
         An operation is going on.
     rejected : Out(1)
@@ -155,6 +161,7 @@ class Mcu(wiring.Component):
         columns = Signal(INDEX_BITS + 1, init=params.columns)
         mvm_shift = Signal(SHIFT_BITS)
         mtvm_shift = Signal(SHIFT_BITS)
+        eager = Signal()
         idle = Signal()
         bad_config, bad_command = Signal(), Signal()
         value = self.i_config.p.value
@@ -164,6 +171,7 @@ class Mcu(wiring.Component):
             self.configuration.columns.eq(columns),
             self.configuration.mvm_shift.eq(mvm_shift),
             self.configuration.mtvm_shift.eq(mtvm_shift),
+            self.configuration.eager.eq(eager),
         ]
         with m.If(self.i_config.valid & idle):
             with m.Switch(self.i_config.p.key):
@@ -172,6 +180,7 @@ class Mcu(wiring.Component):
                     (ConfigKey.COLUMNS, columns, 1, params.columns),
                     (ConfigKey.MVM_SHIFT, mvm_shift, 0, params.sum_bits - 1),
                     (ConfigKey.MTVM_SHIFT, mtvm_shift, 0, params.sum_bits - 1),
+                    (ConfigKey.EAGER, eager, 0, 1),
                 ):
                     with m.Case(key):
                         # no comparison with 0, which says nothing of an unsigned value
@@ -277,6 +286,7 @@ class Mcu(wiring.Component):
             array.pulse.eq(opa_drive.pulse),
             array.transpose.eq(transpose),
             array.fine.eq(running & row_operation),
+            array.copies.eq(running & eager & ((operation == Operation.MVM) | transpose)),
             array.integrate.eq(bit_stream.integrate | row_access.integrate),
             array.sample.eq(adc_control.sample),
             array.convert.eq(adc_control.convert),

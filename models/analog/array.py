@@ -18,23 +18,26 @@ class Array(Protocol):
 
     @property
     def cells(self) -> NDArray[np.int16]:
-        """The nearest integer state of the cells, shape (slices, rows, columns)."""
+        """Nearest integer state of the cells that pulses write, shape (slices, rows, columns)."""
         ...
 
-    def convert(self, drive: NDArray[np.uint8], *, transpose: bool, fine: bool) -> Conversion:
-        """Drive rows (columns if ``transpose``), settle, sample, convert all other lines.
+    def convert(
+        self, drive: NDArray[np.uint8], *, transpose: bool, fine: bool, copies: bool
+    ) -> Conversion:
+        """Drive rows (columns if ``transpose``), settle, sample, convert all other lines; of the
+        read copies if ``copies``, else of the array that is written.
 
         ``drive`` has one entry for each driven line, 0 or 1.
         """
         ...
 
     def pulse(self, train: PulseTrain) -> None:
-        """Apply the pulses of an outer product."""
+        """Apply the pulses of an outer product, to the array that is written only."""
         ...
 
     def program(self, row: int, cells: NDArray[np.int16]) -> None:
-        """Write the first columns of one row, ``cells`` of shape (columns, slices); the others keep
-        their cells.
+        """Write the first columns of one row, in all copies, ``cells`` of shape (columns, slices);
+        the others keep their cells.
         """
         ...
 
@@ -65,12 +68,19 @@ class IdealArray:
     def cells(self, cells: NDArray[np.int16]) -> None:
         self.crossbar.cells = cells
 
-    def convert(self, drive: NDArray[np.uint8], *, transpose: bool, fine: bool) -> Conversion:
+    @property
+    def copies(self) -> NDArray[np.int16]:
+        """The cells of the read copies, shape (slices, rows, columns)."""
+        return self.crossbar.copies
+
+    def convert(
+        self, drive: NDArray[np.uint8], *, transpose: bool, fine: bool, copies: bool
+    ) -> Conversion:
         lines = self._columns if transpose else self._rows
         check_lines("Drive", drive, BITS, (lines,))
         levels = dac.levels(drive)
         line_sums = self.crossbar.row_sums if transpose else self.crossbar.column_sums
-        return self.adc.convert(sample_hold.hold(line_sums(levels)), fine=fine)
+        return self.adc.convert(sample_hold.hold(line_sums(levels, copies=copies)), fine=fine)
 
     def pulse(self, train: PulseTrain) -> None:
         self.crossbar.add_pulses(*self.driver.increments(train))

@@ -55,6 +55,9 @@ def _add_pulses(cells, rows, increments, low, high):  # type: ignore[no-untyped-
 class Crossbar:
     """Ideal crossbars: exact sums, exact increments, cells that saturate at their range.
 
+    Beside the array that is written lie read copies, which pulses leave alone. They are equal word
+    for word, so one stands for all of them.
+
     Parameters
     ----------
     params
@@ -69,25 +72,29 @@ class Crossbar:
         exact = max(params.lossless_bits) <= 16 and self._type is np.int16
         self._sum_type = np.int16 if exact else np.int32
         self._cells = np.zeros((params.rows, slices.count, params.columns), dtype=self._type)
+        self._copies = np.zeros_like(self._cells)
         self._ranges = [slices.cell_range(k) for k in range(slices.count)]
         ranges = np.array(self._ranges, dtype=self._type)
         self._low, self._high = np.repeat(ranges, params.columns, axis=0).T.copy()
 
     @property
-    def storage(self) -> NDArray[np.signedinteger]:
-        """The cells themselves, shape (rows, slices, columns), of a type that may be wider than
-        they need. Memory that is set here keeps them from then on.
+    def storage(self) -> tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]:
+        """The cells themselves and those of the read copies, shape (rows, slices, columns) each, of
+        a type that may be wider than they need. Memory that is set here keeps them from then on.
         """
-        return self._cells
+        return self._cells, self._copies
 
     @storage.setter
-    def storage(self, storage: NDArray[np.signedinteger]) -> None:
-        storage[:] = self._cells
-        self._cells = storage
+    def storage(self, storage: tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]) -> None:
+        for memory, held in zip(storage, self.storage, strict=True):
+            memory[:] = held
+        self._cells, self._copies = storage
 
     @property
     def cells(self) -> NDArray[np.int16]:
-        """Copy of the cells, shape (slices, rows, columns)."""
+        """The cells that are written, shape (slices, rows, columns): a copy of them. Setting them
+        sets the read copies too.
+        """
         return self._cells.transpose(1, 0, 2).astype(np.int16)
 
     @cells.setter
@@ -101,22 +108,32 @@ class Crossbar:
                     f"Cells of slice {k} must be in the range [{low}, {high}], not {bad}"
                 )
         self._cells[:] = cells.transpose(1, 0, 2)
+        self._copies[:] = self._cells
 
-    def column_sums(self, levels: NDArray[np.uint8]) -> NDArray[np.signedinteger]:
-        """Rows driven at ``levels`` (rows,), 0 or 1: bit line sums, shape (slices, columns)."""
+    @property
+    def copies(self) -> NDArray[np.int16]:
+        """The cells of the read copies, shape (slices, rows, columns): a copy of them."""
+        return self._copies.transpose(1, 0, 2).astype(np.int16)
+
+    def column_sums(self, levels: NDArray[np.uint8], *, copies: bool) -> NDArray[np.signedinteger]:
+        """Rows driven at ``levels`` (rows,), 0 or 1: bit line sums, shape (slices, columns), of the
+        array that is written or of the read copies.
+        """
         sums = np.empty(self._cells.shape[1:], dtype=self._sum_type)
-        _sum_rows(self._cells, levels, sums)
+        _sum_rows(self._copies if copies else self._cells, levels, sums)
         return sums
 
-    def row_sums(self, levels: NDArray[np.uint8]) -> NDArray[np.signedinteger]:
-        """Columns driven at ``levels`` (columns,), 0 or 1: word line sums, shape (slices, rows)."""
+    def row_sums(self, levels: NDArray[np.uint8], *, copies: bool) -> NDArray[np.signedinteger]:
+        """Columns driven at ``levels`` (columns,), 0 or 1: word line sums, shape (slices, rows), of
+        the array that is written or of the read copies.
+        """
         rows, slices, _ = self._cells.shape
         sums = np.empty((slices, rows), dtype=self._sum_type)
-        _sum_columns(self._cells, levels, sums)
+        _sum_columns(self._copies if copies else self._cells, levels, sums)
         return sums
 
     def add_pulses(self, rows: NDArray[np.uint8], increments: NDArray[np.signedinteger]) -> None:
-        """Apply a pulse train in order; a cell saturates at every pulse.
+        """Apply a pulse train in order, not to the read copies; a cell saturates at every pulse.
 
         Parameters
         ----------
@@ -130,7 +147,9 @@ class Crossbar:
         _add_pulses(self._cells, rows, flat, self._low, self._high)
 
     def program_row(self, row: int, cells: NDArray[np.int16]) -> None:
-        """Write the first columns of a row; ``cells`` has shape (columns, slices) and saturates."""
+        """Write the first columns of a row, in the read copies too; ``cells`` has shape (columns,
+        slices) and saturates.
+        """
         rows, slices, columns = self._cells.shape
         check_range("Row", row, 0, rows - 1)
         if isinstance(cells, np.ndarray) and cells.ndim == 2:
@@ -138,3 +157,4 @@ class Crossbar:
         check_integers("Cells", cells, (columns, slices))
         limits = (limit.reshape(slices, -1)[:, :columns] for limit in (self._low, self._high))
         self._cells[row, :, :columns] = np.clip(cells.T, *limits)
+        self._copies[row, :, :columns] = self._cells[row, :, :columns]

@@ -56,13 +56,15 @@ class Mcus(NamedTuple):
     """All matrix units of one core; the first axis of every array is the unit."""
 
     cells: NDArray[np.signedinteger]
-    """Of compiled units, shape (units, rows, slices, columns)."""
+    """Of compiled units, those OPA writes; shape (units, rows, slices, columns)."""
+    copies: NDArray[np.signedinteger]
+    """Likewise those that are read with ``ConfigKey.EAGER``."""
     xbar_in: NDArray[np.int16]
     """Operands, shape (units, ``InBank``, lines)."""
     xbar_out: NDArray[np.int16]
     """Results, shape (units, ``OutBank``, lines)."""
     config: NDArray[np.int64]
-    """``ConfigKey`` ROWS to MTVM_SHIFT."""
+    """By ``ConfigKey``; that of CLEAR_COUNTERS is 0."""
     counters: NDArray[np.int64]
     """In the order of ``counter_names``; they wrap when they are read."""
     in_free: NDArray[np.int64]
@@ -93,25 +95,28 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
     Cells of an ideal array are kept in the units' memory from now on.
     """
     count, slices = len(arrays), params.slices
-    kind = Crossbar(params).storage.dtype
+    kind = Crossbar(params).storage[0].dtype
     cells = np.zeros((count, params.rows, slices.count, params.columns), kind)
+    copies = np.zeros_like(cells)
     compiled = np.zeros(count, np.bool_)
     for m, array in enumerate(arrays):
         # a subclass may do anything
         if type(array) is IdealArray:
-            array.crossbar.storage = cells[m]
+            array.crossbar.storage = cells[m], copies[m]
             compiled[m] = True
     lines = max(params.rows, params.columns)
     ranges = np.array([slices.cell_range(k) for k in range(slices.count)], np.int64)
     half = 1 << (np.array(params.adc_bits, np.int64) - 1)
     # a word times a cell, summed over all lines
     exact = max(params.lossless_bits) + params.operand_bits <= 32
-    config = np.array([[params.rows, params.columns, 0, 0]] * count, np.int64)
+    config = np.zeros((count, len(ConfigKey)), np.int64)
+    config[:, [ConfigKey.ROWS, ConfigKey.COLUMNS]] = params.rows, params.columns
     return Mcus(
         cells=cells,
+        copies=copies,
         xbar_in=np.zeros((count, len(InBank), lines), np.int16),
         xbar_out=np.zeros((count, len(OutBank), lines), np.int16),
-        config=config.reshape(count, 4),
+        config=config,
         counters=np.zeros((count, len(counter_names(slices.count))), np.int64),
         in_free=np.zeros((count, len(InBank)), np.int64),
         out_free=np.zeros((count, len(OutBank)), np.int64),
@@ -186,6 +191,8 @@ def configure(mcus, m, key, value):  # type: ignore[no-untyped-def]
         accepted = 1 <= value <= columns
     elif key == ConfigKey.MVM_SHIFT or key == ConfigKey.MTVM_SHIFT:
         accepted = value < mcus.design.sum_bits
+    elif key == ConfigKey.EAGER:
+        accepted = value <= 1
     else:
         accepted = key == ConfigKey.CLEAR_COUNTERS
         if accepted:
@@ -259,7 +266,7 @@ def _occupy(mcus, m, operation, handed):  # type: ignore[no-untyped-def]
 def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
     """Every line drives, whether in use or not; results are those of the lines in use."""
     design = mcus.design
-    cells = mcus.cells[m]
+    cells = mcus.copies[m] if mcus.config[m, ConfigKey.EAGER] else mcus.cells[m]
     rows, slices, columns = cells.shape
     bank = 1 if transpose else 0
     drive = mcus.xbar_in[m, bank, : columns if transpose else rows]
@@ -352,13 +359,14 @@ def _multiply_external(mcus: Mcus, m: int, array: Array, *, transpose: bool) -> 
     design = mcus.design
     _, rows, _, columns = mcus.cells.shape
     bank = OutBank.MTVM if transpose else OutBank.MVM
+    eager = bool(mcus.config[m, ConfigKey.EAGER])
     drive = mcus.xbar_in[m, bank, : columns if transpose else rows]
     lines = mcus.config[m, ConfigKey.ROWS if transpose else ConfigKey.COLUMNS]
     totals = np.zeros(lines, np.int64)
     places = design.adc_step_log2 + design.value_bits * np.arange(len(design.low))
     for step in range(design.operand_bits):
         bits = ((drive >> step) & 1).astype(np.uint8)
-        conversion = array.convert(bits, transpose=transpose, fine=False)
+        conversion = array.convert(bits, transpose=transpose, fine=False, copies=eager)
         codes = _wrapped(conversion.code[:lines], design.adc_low, design.adc_high)
         step_sum = (codes << places).sum(axis=1) << step
         totals += -step_sum if step == design.operand_bits - 1 else step_sum
@@ -477,6 +485,7 @@ def _resolve(mcus, m):  # type: ignore[no-untyped-def]
     loaded = _groups(mcus, m, ConfigKey.COLUMNS) * mcus.design.adcs
     for row in range(mcus.config[m, ConfigKey.ROWS]):
         _resolve_row(mcus, m, cells[row], loaded)
+        mcus.copies[m, row, :, :loaded] = cells[row, :, :loaded]
 
 
 @njit(cache=True, nogil=True)
@@ -523,7 +532,7 @@ def _resolve_external(mcus: Mcus, m: int, array: Array) -> None:
     for row in range(mcus.config[m, ConfigKey.ROWS]):
         drive = np.zeros(rows, np.uint8)
         drive[row] = 1
-        conversion = array.convert(drive, transpose=False, fine=True)
+        conversion = array.convert(drive, transpose=False, fine=True, copies=False)
         _count(mcus, m, _ADC_CLIP, conversion.over[:in_use])
         cells = _wrapped(conversion.code, design.low, design.high).T.astype(mcus.cells.dtype)
         cells = np.ascontiguousarray(cells)

@@ -144,8 +144,8 @@ CSR_COUNTERS_STRIDE = 128
 CSR_CONFIG = 96
 """Of a matrix unit's registers the first one that holds its configuration: behind all counters that
 a unit of 32 slices has."""
-CONFIG_READABLE = (ConfigKey.ROWS, ConfigKey.COLUMNS, ConfigKey.MVM_SHIFT, ConfigKey.MTVM_SHIFT)
-"""What can be read of it."""
+CONFIG_READABLE = tuple(key for key in ConfigKey if key is not ConfigKey.CLEAR_COUNTERS)
+"""What can be read of it, each key at its number."""
 WATCHDOG_DEFAULT = 1 << 20
 SEED_DEFAULT = 1
 READ_ONLY_CSRS = (Csr.CYCLE, Csr.RETIRED)

@@ -28,13 +28,13 @@ class Operation(IntEnum):
     OPA = 2
     """``w[r, c] += opa_rows[r] * opa_columns[c]`` for all rows and columns. No carries: each slice
     adds its digits of the product to its cell, bit by bit, and a cell that leaves its range
-    saturates."""
+    saturates. With ``eager`` MVM and MTVM see nothing of it before the next CRS."""
     CRS = 3
     """Moves carries from each slice to the next, in the rows and columns in use (columns in whole
-    groups of the ADCs per slice). Weights stay as they are, unless the top cell saturates, which
-    ``mN.crs_top`` counts. Cells get their headroom back, which they need every so many OPAs or
-    those of low slices saturate; how many depends on slicing and data. ``mN.cell_limit_k`` counts
-    the cells of slice k found at an end of their range."""
+    groups of the ADCs per slice), and writes the copies ``eager`` reads. Weights stay as they are,
+    unless the top cell saturates, which ``mN.crs_top`` counts. Cells get their headroom back, which
+    they need every so many OPAs or those of low slices saturate; how many depends on slicing and
+    data. ``mN.cell_limit_k`` counts the cells of slice k found at an end of their range."""
     READ = 4
     """One row of cells into the row buffer."""
     WRITE = 5
@@ -84,6 +84,10 @@ class ConfigKey(IntEnum):
     """Requantisation shift of MTVM."""
     CLEAR_COUNTERS = 4
     """Writing anything clears every saturation counter."""
+    EAGER = 5
+    """1: MVM and MTVM read copies of the cells, which OPA leaves alone; they see each row as the
+    last CRS, WRITE or load left it. 0: they read what OPA writes. Whatever this key holds, READ and
+    CRS read what OPA writes, and whoever writes a row writes it in the copies too."""
 
 
 _SHIFTS = (
@@ -96,6 +100,7 @@ CONFIG_VALUES = {
     ConfigKey.MVM_SHIFT: (_SHIFTS, "0"),
     ConfigKey.MTVM_SHIFT: (_SHIFTS, "0"),
     ConfigKey.CLEAR_COUNTERS: ("any", ""),
+    ConfigKey.EAGER: ("0, 1", "0"),
 }
 """What may be written to each key, and what it is after a reset."""
 CONFIG_KEY_BITS = 4

@@ -157,6 +157,11 @@ def mcu_ip_registers(params: McuParams) -> tuple[Register, ...]:
             "of them.",
         ),
         Register(
+            "eager", 0x048, Access.RW, (Bits("value", 0, 1, "1: the copies are read"),),
+            "Whether MVM and MTVM read copies of the cells, which only CRS and WRITE change, and "
+            "not the cells OPA writes.",
+        ),
+        Register(
             "cells", 0x080, Access.RW,
             (Bits("value", 0, REGISTER_BITS, "Cells of one weight, slice 0 first, each in two's "
                   "complement of its width, without gaps"),),
@@ -178,6 +183,7 @@ CONFIGURED = {
     "mvm_shift": ConfigKey.MVM_SHIFT,
     "mtvm_shift": ConfigKey.MTVM_SHIFT,
     "clear_counters": ConfigKey.CLEAR_COUNTERS,
+    "eager": ConfigKey.EAGER,
 }
 """Registers that are the unit's own configuration."""
 

@@ -182,8 +182,8 @@ Saturation counter n of matrix unit N, in this order, those ending in a number o
 slice; `mcfg` key `clear_counters` clears them."""
 
 _CONFIGURED = """\
-What `mcfg` has set of matrix unit N, in this order; after a reset as the table of its keys says. \
-Like a counter it is read when the unit is idle."""
+What `mcfg` has set of matrix unit N, at the number of its key; after a reset as the table of keys \
+says. Like a counter it is read when the unit is idle."""
 
 _SETTINGS = ("number", "name", "legal", "after a reset", "meaning")
 

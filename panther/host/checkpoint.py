@@ -30,17 +30,17 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from panther.arch.core import GENERAL_BASE
+from panther.arch.core import CONFIG_READABLE, GENERAL_BASE
 from panther.arch.mcu import ConfigKey, InBank
 from panther.arch.node import NodeParams
 from panther.asm import unit_name
 from panther.host.host import Host
 from panther.host.transport import HostError
 
-FORMAT = 1
+FORMAT = 2
 """Of the two files."""
 _CSRS = ("rounding", "seed", "watchdog", "saturated")
-_CONFIG = ("rows", "columns", "mvm_shift", "mtvm_shift")
+_CONFIG = tuple(key.name.lower() for key in CONFIG_READABLE)
 _CHUNK = 1 << 20
 _SIDECAR = re.compile(r"step-([0-9]{6,})\.json")
 _TENSORS = re.compile(r"step-([0-9]{6,})-[0-9a-f]{16}\.safetensors")

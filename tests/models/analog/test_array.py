@@ -85,7 +85,7 @@ def test_bit_steps_add_up_to_the_golden_product(params, seed, transpose):
     total, clipped = 0, 0
     for j in range(params.operand_bits):
         drive = ((operand >> j) & 1).astype(np.uint8)
-        conversion = array.convert(drive, transpose=transpose, fine=False)
+        conversion = array.convert(drive, transpose=transpose, fine=False, copies=False)
         weights = [
             k * params.slices.value_bits + step for k, step in enumerate(params.adc_step_log2)
         ]
@@ -147,11 +147,39 @@ def test_rows_read_finely_and_programmed_resolve_carries(params, seed):
     resolved = crs(params, cells).cells
     for row in range(params.rows):
         drive = (np.arange(params.rows) == row).astype(np.uint8)
-        conversion = array.convert(drive, transpose=False, fine=True)
+        conversion = array.convert(drive, transpose=False, fine=True, copies=False)
         assert (conversion.code.T == cells[:, row]).all()
         assert not conversion.over.any()
         array.program(row, resolved[:, row].T)
     assert (array.cells == resolved).all()
+
+
+@given(params(), st.integers(0, 2**32 - 1))
+def test_copies_are_what_was_programmed_last(params, seed):
+    rng = np.random.default_rng(seed)
+    cells = any_cells(rng, params)
+    array = filled(params, cells)
+    assert (array.copies == cells).all()
+    x, e = words(rng, params, params.rows), words(rng, params, params.columns)
+    array.pulse(outer_product(params, x.astype(np.int64), e.astype(np.int64)))
+    assert (array.copies == cells).all()
+    row, count = rng.integers(params.rows), rng.integers(1, params.columns, endpoint=True)
+    written, expected = array.cells, cells.copy()
+    new = any_cells(rng, params)[:, row, :count]
+    written[:, row, :count] = expected[:, row, :count] = new
+    array.program(int(row), np.ascontiguousarray(new.T))
+    assert (array.cells == written).all()
+    assert (array.copies == expected).all()
+    # what is read is what an array of such cells alone would read
+    for copies, held in ((False, written), (True, expected)):
+        alone = filled(params, held)
+        for transpose in (False, True):
+            lines = params.columns if transpose else params.rows
+            drive = rng.integers(0, 2, lines, np.uint8)
+            found = array.convert(drive, transpose=transpose, fine=False, copies=copies)
+            single = alone.convert(drive, transpose=transpose, fine=False, copies=False)
+            assert (found.code == single.code).all()
+            assert (found.over == single.over).all()
 
 
 def test_programming_saturates():
@@ -166,7 +194,9 @@ def test_programming_saturates():
 def test_cells_are_a_copy():
     array = IdealArray(McuParams(rows=4, columns=4))
     array.cells[:] = 1
+    array.copies[:] = 1
     assert not array.cells.any()
+    assert not array.copies.any()
 
 
 SMALL = McuParams(rows=4, columns=5, operand_bits=8)
@@ -231,9 +261,9 @@ def test_drive_that_cannot_be_is_refused(transpose, dtype, delta, value, expecte
     drive = np.zeros(lines + delta, dtype)
     drive[1] = value
     with refused(expected.format(lines=lines, given=lines + delta)):
-        IdealArray(SMALL).convert(drive, transpose=transpose, fine=False)
+        IdealArray(SMALL).convert(drive, transpose=transpose, fine=False, copies=False)
     with refused("Drive must be an array of uint8, not None"):
-        IdealArray(SMALL).convert(None, transpose=transpose, fine=False)
+        IdealArray(SMALL).convert(None, transpose=transpose, fine=False, copies=False)
 
 
 def pulses(count=3, **change):
@@ -302,7 +332,7 @@ def test_views_are_taken_like_arrays():
     array.cells = one_cell(7)
     drive = np.array([0, 0, 1, 0], np.uint8)[::-1]
     drive.flags.writeable = False
-    assert array.convert(drive, transpose=False, fine=True).code[2, 5] == 7
+    assert array.convert(drive, transpose=False, fine=True, copies=False).code[2, 5] == 7
 
 
 @pytest.mark.parametrize(
@@ -336,8 +366,8 @@ def test_anything_is_taken_or_a_value_error(drive, column, value, negative, row)
     array = IdealArray(SMALL)
     calls = [
         lambda: setattr(array, "cells", drive),
-        lambda: array.convert(drive, transpose=False, fine=True),
-        lambda: array.convert(drive, transpose=True, fine=False),
+        lambda: array.convert(drive, transpose=False, fine=True, copies=False),
+        lambda: array.convert(drive, transpose=True, fine=False, copies=False),
         lambda: array.pulse(pulses(row_drive=drive)),
         lambda: array.pulse(pulses(column_drive=column, column_value=value)),
         lambda: array.pulse(PulseTrain(

@@ -6,7 +6,6 @@ from models.analog.array import IdealArray
 from models.system.core import Core, Status
 from models.system.trace import Event
 from panther.arch.core import CoreParams, Csr, Fault, csr_names
-from panther.arch.mcu import ConfigKey
 from panther.arch.params import McuParams
 from panther.asm import assemble_text
 
@@ -98,14 +97,13 @@ def test_clock_of_a_core_that_stopped_has_counted_its_last_cycle():
 def test_configuration_is_read():
     core = made()
     names = csr_names(PARAMS)
-    reset = {"rows": 8, "columns": 6, "mvm_shift": 0, "mtvm_shift": 0}
+    reset = {"rows": 8, "columns": 6, "mvm_shift": 0, "mtvm_shift": 0, "eager": 0}
     for unit in range(2):
         for name, value in reset.items():
             number = names[f"m{unit}.{name}"]
             assert core.csr(number) == core.execute(word(f"csrr s3, m{unit}.{name}")) == value
-    for key, value in enumerate((5, 4, 9, 13)):
-        core.execute(word(f"mcfg m1, {ConfigKey(key).name.lower()}, {value}"))
-        name = ConfigKey(key).name.lower()
+    for name, value in zip(reset, (5, 4, 9, 13, 1), strict=True):
+        core.execute(word(f"mcfg m1, {name}, {value}"))
         assert core.execute(word(f"csrr s0, m1.{name}")) == value
         assert core.execute(word(f"csrr s0, m0.{name}")) == reset[name]
 

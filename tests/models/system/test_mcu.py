@@ -65,24 +65,28 @@ class Golden:
     """What a unit must hold, by the literal operations."""
 
     def __init__(self, params, cells):
-        self.params, self.cells = params, cells.copy()
-        self.config = [params.rows, params.columns, 0, 0]
+        self.params, self.cells, self.copies = params, cells.copy(), cells.copy()
+        self.config = {
+            ConfigKey.ROWS: params.rows, ConfigKey.COLUMNS: params.columns,
+            ConfigKey.MVM_SHIFT: 0, ConfigKey.MTVM_SHIFT: 0, ConfigKey.EAGER: 0,
+        }  # fmt: skip
         lines = max(params.rows, params.columns)
         self.results = np.zeros((2, lines), np.int64)
         self.counters = dict.fromkeys(counter_names(params.slices.count), 0)
 
     def operate(self, operation, operands):
-        params, (rows, columns, *shift) = self.params, self.config
+        params, (rows, columns, *shift, eager) = self.params, self.config.values()
+        read = self.copies if eager else self.cells
         operands = {
             bank: operands[bank, : params.rows if bank in (InBank.MVM, InBank.OPA_ROWS) else
                            params.columns]
             for bank in InBank
         }  # fmt: skip
         if operation is Operation.MVM:
-            used = self.cells[:, :, :columns]
+            used = read[:, :, :columns]
             self._multiplied(0, mvm(params, used, operands[InBank.MVM], shift=shift[0]))
         elif operation is Operation.MTVM:
-            used = self.cells[:, :rows]
+            used = read[:, :rows]
             self._multiplied(1, mtvm(params, used, operands[InBank.MTVM], shift=shift[1]))
         elif operation is Operation.OPA:
             rows, columns = operands[InBank.OPA_ROWS], operands[InBank.OPA_COLUMNS]
@@ -105,7 +109,7 @@ class Golden:
         loaded = -(-columns // adcs) * adcs
         for row in range(rows):
             resolved = crs(self.params, np.ascontiguousarray(self.cells[:, row : row + 1, :loaded]))
-            self.cells[:, row, :loaded] = resolved.cells[:, 0]
+            self.cells[:, row, :loaded] = self.copies[:, row, :loaded] = resolved.cells[:, 0]
 
 
 class Units:
@@ -132,6 +136,7 @@ class Units:
         typical = params.sum_bits - params.operand_bits
         for key in (ConfigKey.MVM_SHIFT, ConfigKey.MTVM_SHIFT):
             self.configure(key, int(rng.choice([0, typical, typical - 2, params.sum_bits - 1])))
+        self.configure(ConfigKey.EAGER, int(rng.integers(2)))
 
     def operate(self, operations, now=0):
         half = 1 << (self.params.operand_bits - 1)
@@ -148,6 +153,7 @@ class Units:
         for m, array in enumerate(self.arrays):
             np.testing.assert_array_equal(mcus.xbar_out[m], golden.results)
             np.testing.assert_array_equal(array.cells, golden.cells)
+            np.testing.assert_array_equal(array.copies, golden.copies)
             counts = [mcu.counter(mcus, m, n) for n in range(len(golden.counters))]
             assert dict(zip(golden.counters, counts, strict=True)) == golden.counters
 
@@ -182,11 +188,16 @@ def test_operations_of_any_unit_match_golden(seed):
     run(random_params(rng), rng)
 
 
-def test_the_paper_unit_matches_golden():
+@pytest.mark.parametrize("eager", [0, 1])
+def test_the_paper_unit_matches_golden(eager):
     units = Units(SETS["PAPER"], np.random.default_rng(1))
     for key in (ConfigKey.MVM_SHIFT, ConfigKey.MTVM_SHIFT):
         units.configure(key, 30)
+    units.configure(ConfigKey.EAGER, eager)
     units.operate(OPERATIONS)
+    units.check()
+    units.operate(OPERATIONS[:3])
+    units.operate(OPERATIONS[:2])
     units.check()
 
 
@@ -235,10 +246,10 @@ def test_bad_configurations_are_refused_and_change_nothing():
         (ConfigKey.ROWS, 0), (ConfigKey.ROWS, params.rows + 1), (ConfigKey.ROWS, -1),
         (ConfigKey.COLUMNS, 0), (ConfigKey.COLUMNS, params.columns + 1),
         (ConfigKey.MVM_SHIFT, params.sum_bits), (ConfigKey.MTVM_SHIFT, params.sum_bits),
-        (ConfigKey.MTVM_SHIFT, -1), (5, 1), (15, 0),
+        (ConfigKey.MTVM_SHIFT, -1), (ConfigKey.EAGER, 2), (ConfigKey.EAGER, -1), (6, 1), (15, 0),
     ):  # fmt: skip
         assert not mcu.configure(mcus, 0, key, value)
-    assert mcus.config.tolist() == before == [[params.rows, params.columns, 0, 0]]
+    assert mcus.config.tolist() == before == [[params.rows, params.columns, 0, 0, 0, 0]]
 
 
 def test_counters_wrap():
@@ -255,8 +266,10 @@ def test_arrays_and_units_have_their_cells_in_common():
     mcus = mcu.make_mcus(params, arrays)
     for m, array in enumerate(arrays):
         np.testing.assert_array_equal(mcus.cells[m].transpose(1, 0, 2), array.cells)
+        np.testing.assert_array_equal(mcus.copies[m].transpose(1, 0, 2), array.cells)
         array.cells = random_cells(params.mcu, np.random.default_rng(m + 1))
         np.testing.assert_array_equal(mcus.cells[m].transpose(1, 0, 2), array.cells)
+        np.testing.assert_array_equal(mcus.copies[m].transpose(1, 0, 2), array.cells)
     # no unit's operation touches another one
     mcus.xbar_in[:] = 1
     before = arrays[1].cells
@@ -277,9 +290,9 @@ class Recorder(Outside):
         super().__init__(params)
         self.events = []
 
-    def convert(self, drive, *, transpose, fine):
-        self.events.append(("convert", drive.tolist(), transpose, fine))
-        conversion = super().convert(drive, transpose=transpose, fine=fine)
+    def convert(self, drive, *, transpose, fine, copies):
+        self.events.append(("convert", drive.tolist(), transpose, fine, copies))
+        conversion = super().convert(drive, transpose=transpose, fine=fine, copies=copies)
         if not fine:
             return conversion
         return Conversion(code=conversion.code + 64, over=np.ones_like(conversion.over))
@@ -291,7 +304,8 @@ class Recorder(Outside):
         self.events.append(("program", row, cells.tolist()))
 
 
-def test_events_are_those_of_the_hardware():
+@pytest.mark.parametrize("eager", [False, True])
+def test_events_are_those_of_the_hardware(eager):
     params = McuParams(
         rows=4, columns=5, operand_bits=3, slices=SliceParams(value_bits=2, cell_bits=(3, 4))
     )
@@ -300,18 +314,19 @@ def test_events_are_those_of_the_hardware():
     mcus.xbar_in[0, :, :5] = [-4, 3, 1, 0, -1]
     mcu.configure(mcus, 0, ConfigKey.ROWS, 2)
     mcu.configure(mcus, 0, ConfigKey.COLUMNS, 3)
+    mcu.configure(mcus, 0, ConfigKey.EAGER, int(eager))
     mcu.start_external(mcus, 0, 0b1111, 0, array)
     mvm_steps, events = array.events[:3], array.events[3:]
     assert mvm_steps == [
-        ("convert", [0, 1, 1, 0], False, False),
-        ("convert", [0, 1, 0, 0], False, False),
-        ("convert", [1, 0, 0, 0], False, False),
+        ("convert", [0, 1, 1, 0], False, False, eager),
+        ("convert", [0, 1, 0, 0], False, False, eager),
+        ("convert", [1, 0, 0, 0], False, False, eager),
     ]
     mtvm_steps, ((_, train), *events) = events[:3], events[3:]
     assert mtvm_steps == [
-        ("convert", [0, 1, 1, 0, 1], True, False),
-        ("convert", [0, 1, 0, 0, 1], True, False),
-        ("convert", [1, 0, 0, 0, 1], True, False),
+        ("convert", [0, 1, 1, 0, 1], True, False, eager),
+        ("convert", [0, 1, 0, 0, 1], True, False, eager),
+        ("convert", [1, 0, 0, 0, 1], True, False, eager),
     ]
     # phases ++ +- -+ -- of the magnitudes 4 3 1 0; e = 0 counts as positive
     assert train.row_drive.tolist() == [
@@ -327,8 +342,8 @@ def test_events_are_those_of_the_hardware():
     # rows in use only; a code has no more bits than a cell, and is counted if out of range
     nothing = np.zeros((3, 2), int).tolist()
     assert events == [
-        ("convert", [1, 0, 0, 0], False, True), ("program", 0, nothing),
-        ("convert", [0, 1, 0, 0], False, True), ("program", 1, nothing),
+        ("convert", [1, 0, 0, 0], False, True, False), ("program", 0, nothing),
+        ("convert", [0, 1, 0, 0], False, True, False), ("program", 1, nothing),
     ]  # fmt: skip
     counters = dict(zip(counter_names(2), mcus.counters[0].tolist(), strict=True))
     assert counters["adc_clip_0"] == counters["adc_clip_1"] == 2 * 3

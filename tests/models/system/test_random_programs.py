@@ -98,12 +98,12 @@ class Matrix:
     """A matrix unit of the plain core: pending operations until a cycle, in order."""
 
     def __init__(self, cells):
-        self.cells = cells
+        self.cells = self.copies = cells
         self.words = {bank: [0] * PARAMS.in_lines(bank) for bank in InBank}
         self.results = {bank: [0] * PARAMS.out_lines(bank) for bank in OutBank}
         self.config = {
             ConfigKey.ROWS: MCU.rows, ConfigKey.COLUMNS: MCU.columns, ConfigKey.MVM_SHIFT: 0,
-            ConfigKey.MTVM_SHIFT: 0,
+            ConfigKey.MTVM_SHIFT: 0, ConfigKey.EAGER: 0,
         }  # fmt: skip
         self.idle = 0
         self.in_use = {bank: 0 for bank in InBank}
@@ -122,7 +122,8 @@ class Matrix:
                 key = ConfigKey.MTVM_SHIFT if transposed else ConfigKey.MVM_SHIFT
                 compute = mtvm if transposed else mvm
                 word = np.array(self.words[InBank(operation)])
-                product = compute(MCU, self.cells, word, shift=self.config[key])
+                read = self.copies if self.config[ConfigKey.EAGER] else self.cells
+                product = compute(MCU, read, word, shift=self.config[key])
                 bank = OutBank(operation)
                 self.results[bank][:count] = product.y[:count].tolist()
                 self.in_use[InBank(operation)] = self.out_use[bank] = cycle
@@ -139,10 +140,11 @@ class Matrix:
                 timing = MCU.timing
                 cycle += rows * (groups + timing.integrate_cycles + timing.program_cycles + 5) + 2
                 resolved = crs(MCU, self.cells).cells
-                self.cells = self.cells.copy()
+                self.cells, self.copies = self.cells.copy(), self.copies.copy()
                 for row in range(rows):
                     loaded = groups * MCU.adc.per_slice
-                    self.cells[:, row, :loaded] = resolved[:, row, :loaded]
+                    for cells in (self.cells, self.copies):
+                        cells[:, row, :loaded] = resolved[:, row, :loaded]
         self.idle = cycle
 
 
@@ -444,6 +446,7 @@ class Plain:
         low, high = {
             ConfigKey.ROWS: (1, MCU.rows), ConfigKey.COLUMNS: (1, MCU.columns),
             ConfigKey.MVM_SHIFT: (0, MCU.sum_bits - 1), ConfigKey.MTVM_SHIFT: (0, MCU.sum_bits - 1),
+            ConfigKey.EAGER: (0, 1),
         }.get(key, (1, 0))  # fmt: skip
         self.check(Fault.CONFIG, not low <= value <= high, self.x)
         unit.config[ConfigKey(key)] = value

@@ -11,7 +11,7 @@ from golden.train import TrainConfig, Trainer
 from models.analog.array import IdealArray
 from models.system.core import Core, Status
 from panther.arch.presets import CORES
-from panther.asm import assemble_file
+from panther.asm import assemble_file, assemble_text
 from panther.sim import ROOT
 
 CORE = CORES["PAPER"]
@@ -20,7 +20,7 @@ DATA = digits(TrainConfig(layers=LAYERS).formats)
 
 
 def run(name, config, examples, parameters):
-    """Golden and twin after the same examples in every epoch."""
+    """Golden and twin after the same examples in every epoch; with eager units in that mode."""
     program = assemble_file(ROOT / "examples" / name, CORE)
     golden = Trainer(config, FastMatrix)
     arrays = [IdealArray(CORE.mcu) for _ in range(CORE.mcus)]
@@ -37,6 +37,9 @@ def run(name, config, examples, parameters):
     at = program.symbols["PARAMETERS"]
     words[at : at + len(parameters)] = parameters
     core.load_memory(0, words)
+    for m in range(CORE.mcus):
+        eager = int(config.mode == "eager")
+        core.execute(assemble_text(f"mcfg m{m}, eager, {eager}", CORE).words[0])
     core.start()
     assert core.run() is Status.HALTED
     for _ in range(config.epochs):
@@ -63,4 +66,12 @@ def test_mini_batches_are_goldens(batch, period):
     # the program's rate is 1/32 for the sum over a batch
     config = replace(SGD, mode="lazy", batch=batch, lr=batch / 32, crs_period=period)
     golden = run("digits_batch.pasm", config, 480, (2, 480 // batch, batch, period))
+    assert golden.evaluate(DATA.test_x, DATA.test_y) > 0.5
+
+
+def test_eager_mini_batches_are_goldens():
+    """The program of single examples, a CRS after each batch: eager units make it mini-batches."""
+    batch = 20
+    config = replace(SGD, mode="eager", batch=batch, lr=batch / 32)
+    golden = run("digits.pasm", config, 480, (2, 480, batch))
     assert golden.evaluate(DATA.test_x, DATA.test_y) > 0.5

@@ -76,11 +76,12 @@ def test_legal_values_of_control_registers(core, csr):
 def test_configuration_keys(core):
     assert list(CONFIG_VALUES) == list(ConfigKey)
     units = mcu.make_units(SMALL.mcu, [IdealArray(SMALL.mcu)])
-    assert units.config[0].tolist() == [SMALL.mcu.rows, SMALL.mcu.columns, 0, 0]
+    assert units.config[0].tolist() == [SMALL.mcu.rows, SMALL.mcu.columns, 0, 0, 0, 0]
     shifts = (0, SMALL.mcu.sum_bits - 1)
     for key, (low, high) in {
         "rows": (1, SMALL.mcu.rows), "columns": (1, SMALL.mcu.columns),
         "mvm_shift": shifts, "mtvm_shift": shifts, "clear_counters": (0, (1 << 32) - 1),
+        "eager": (0, 1),
     }.items():  # fmt: skip
         for value in (low - 1, low, high, high + 1):
             if 0 <= value < 1 << 32:

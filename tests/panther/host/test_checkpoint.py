@@ -96,7 +96,9 @@ def test_any_state_is_restored(new_host, tmp_path):
         now(host.write_scalars(tile, 0, np.r_[0, rng.integers(-(1 << 31), 1 << 31, 31)]))
         for name, value in (("rounding", 1), ("seed", 99), ("watchdog", 3), ("saturated", 1 << 31)):
             now(host.write_csr(tile, 0, name, value + tile * (name != "rounding")))
-        for key, value in (("rows", 3), ("columns", 2), ("mvm_shift", 4), ("mtvm_shift", 5)):
+        for key, value in {
+            "rows": 3, "columns": 2, "mvm_shift": 4, "mtvm_shift": 5, "eager": 1,
+        }.items():  # fmt: skip
             now(host.configure(tile, 0, 0, checkpoint.ConfigKey[key.upper()], value))
         now(host.set_saturations(tile, 0, 0, rng.integers(0, 1 << 32, 6, np.uint32)))
         now(host.write_memory(tile, 0, rng.integers(-32768, 32768, core.memory_words)))

@@ -1,0 +1,1 @@
+"""From a model to the programs that train it."""

@@ -1,0 +1,130 @@
+"""What a graph, and what the network made of it, compute, in float64: they must agree."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from panther.arch.network import LOSSES, Kind, Network, padded
+from panther.compiler.graph import LOSSES as GRAPH_LOSSES
+from panther.compiler.graph import WINDOWED, Graph, Op, Reals
+
+
+def windows(
+    x: Reals, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int],
+    outside: float = 0.0,
+) -> Reals:  # fmt: skip
+    """Every window of images.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., height, width)
+    outside : float
+        What lies around the image.
+
+    Returns
+    -------
+    ndarray of shape (..., height, width, kernel height, kernel width)
+    """
+    around = [(0, 0)] * (x.ndim - 2) + [(n, n) for n in padding]
+    wide = np.pad(x, around, constant_values=outside)
+    every = np.lib.stride_tricks.sliding_window_view(wide, kernel, axis=(-2, -1))
+    return every[..., :: stride[0], :: stride[1], :, :]
+
+
+def sigmoid(x: Reals) -> Reals:
+    """Without overflow."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def run_graph(graph: Graph, examples: Reals) -> dict[str, Reals]:
+    """Every tensor of a graph.
+
+    Parameters
+    ----------
+    examples : ndarray of shape (examples, channels, height, width) or (examples, features)
+    """
+    values: dict[str, Reals] = {}
+    for node in graph.nodes:
+        if node.op in GRAPH_LOSSES.values():
+            continue
+        taken = [values[name] for name in node.inputs]
+        x = taken[0] if taken else examples
+        weights = [graph.weights[key] for key in node.tensors]
+        result = x
+        if node.op == Op.LINEAR:
+            result = x @ weights[0].T
+        elif node.op in WINDOWED:
+            outside = -np.inf if node.op == Op.MAX_POOL else 0.0
+            cut = windows(x, node.kernel, node.stride, node.padding, outside)
+            if node.op == Op.CONV2D:
+                result = np.einsum("bcyxij,ocij->boyx", cut, weights[0], optimize=True)
+            else:
+                result = cut.max((-2, -1)) if node.op == Op.MAX_POOL else cut.mean((-2, -1))
+        elif node.op == Op.BATCH_NORM:
+            result = x * _channels(weights[0], x) + _channels(weights[1], x)
+        elif node.op == Op.RELU:
+            result = np.maximum(x, 0)
+        elif node.op == Op.SIGMOID:
+            result = sigmoid(x)
+        elif node.op == Op.TANH:
+            result = np.tanh(x)
+        elif node.op == Op.GLOBAL_AVG_POOL:
+            result = x.mean((-2, -1), keepdims=True)
+        elif node.op == Op.FLATTEN:
+            result = x.reshape(len(x), -1)
+        elif node.op == Op.ADD:
+            result = x + taken[1]
+        if node.bias:
+            result = result + _channels(weights[1], result)
+        values[node.name] = result
+    return values
+
+
+def _channels(values: Reals, x: Reals) -> Reals:
+    return values.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def run_network(
+    network: Network, weights: Mapping[str, Reals], examples: Reals
+) -> dict[str, Reals]:  # fmt: skip
+    """Every tensor of a network, not knowing of its graph.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray of shape (rows, channels)
+        As :func:`~panther.compiler.canonicalise.canonicalise` yields them.
+    examples : ndarray of shape (examples, height, width, channels)
+    """
+    values: dict[str, Reals] = {}
+    for node in network.nodes:
+        if node.kind in LOSSES:
+            continue
+        taken = [values[name] for name in node.inputs]
+        x = taken[0] if taken else examples
+        outside = -np.inf if node.kind == Kind.MAX_POOL else 0.0
+        if node.kind == Kind.MATRIX:
+            missing = padded(x.shape[3]) - x.shape[3]
+            x = np.pad(x, [(0, 0), (0, 0), (0, 0), (0, missing)])
+        if node.kind in (Kind.MATRIX, Kind.MAX_POOL, Kind.AVG_POOL):
+            cut = windows(x.transpose(0, 3, 1, 2), node.kernel, node.stride, node.padding, outside)
+            cut = cut.transpose(0, 2, 3, 4, 5, 1)  # example, y, x, window y, window x, channel
+        if node.kind == Kind.MATRIX:
+            rows = cut.reshape(*cut.shape[:3], -1)
+            if node.bias:
+                rows = np.concatenate([rows, np.ones((*rows.shape[:3], 1))], axis=3)
+            x = rows @ weights[node.name]
+        elif node.kind == Kind.MAX_POOL:
+            x = cut.max((3, 4))
+        elif node.kind == Kind.AVG_POOL:
+            x = cut.mean((3, 4))
+        elif node.kind == Kind.RELU:
+            x = np.maximum(x, 0)
+        elif node.kind == Kind.SIGMOID:
+            x = sigmoid(x)
+        elif node.kind == Kind.TANH:
+            x = np.tanh(x)
+        elif node.kind == Kind.ADD:
+            x = x + taken[1]
+        values[node.name] = x
+    return values

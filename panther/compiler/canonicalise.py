@@ -44,8 +44,8 @@ class _Tensor:
 def canonicalise(graph: Graph) -> tuple[Network, dict[str, Reals]]:
     """The network of a graph, and the first weights of every matrix.
 
-    Weights are real numbers of shape (``network.rows(node)``, output channels): rows in the order
-    of :class:`~panther.arch.network.Network`, those of padded channels 0, and the bias last.
+    Weights are real numbers of shape (rows, output channels): rows in the order of
+    :class:`~panther.arch.network.Network`, without those of padded channels, and the bias last.
 
     An input that is only ever flattened becomes a vector; :func:`arrange` puts examples in order.
 
@@ -170,14 +170,12 @@ def _last(shape: l0.Shape) -> Shape:
 
 
 def _rows(graph: Graph, node: l0.Node, made: Node, taken: _Tensor) -> Reals:
-    """A matrix as it lies on crossbars: window and channel, then the bias."""
+    """A matrix as it lies on crossbars: rows for window and channel, then for the bias."""
     weight = graph.weights[f"{node.name}.weight"]
     channels = taken.shape[2]
     # linear: a flat input's words are in the order of its channels first
     weight = weight.reshape(len(weight), channels, *made.kernel)
-    rows = np.zeros((*made.kernel, padded(channels), len(weight)))
-    rows[:, :, :channels] = weight.transpose(2, 3, 1, 0)
-    matrix = rows.reshape(-1, len(weight))
+    matrix = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
     if node.bias:
         matrix = np.vstack([matrix, graph.weights[f"{node.name}.bias"]])
     return matrix

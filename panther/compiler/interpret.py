@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from panther.arch.network import LOSSES, Kind, Network, padded
+from panther.arch.network import LOSSES, Kind, Network
 from panther.compiler.graph import LOSSES as GRAPH_LOSSES
 from panther.compiler.graph import WINDOWED, Graph, Op, Reals
 
@@ -103,9 +103,6 @@ def run_network(
         taken = [values[name] for name in node.inputs]
         x = taken[0] if taken else examples
         outside = -np.inf if node.kind == Kind.MAX_POOL else 0.0
-        if node.kind == Kind.MATRIX:
-            missing = padded(x.shape[3]) - x.shape[3]
-            x = np.pad(x, [(0, 0), (0, 0), (0, 0), (0, missing)])
         if node.kind in (Kind.MATRIX, Kind.MAX_POOL, Kind.AVG_POOL):
             cut = windows(x.transpose(0, 3, 1, 2), node.kernel, node.stride, node.padding, outside)
             cut = cut.transpose(0, 2, 3, 4, 5, 1)  # example, y, x, window y, window x, channel

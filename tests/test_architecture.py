@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "panther/host": ARCH | {"panther.asm", "models", "numpy", "safetensors"},
     "panther/compiler": ARCH | {"panther.asm", "numpy", "safetensors"},
     "panther/frontends": ARCH | {"panther.compiler", "numpy", "onnx", "torch"},
+    "panther/puma": ARCH | {"panther.host", "numpy"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},
     "panther/cli": ANYTHING,
     "hdl": ARCH | {"amaranth"},

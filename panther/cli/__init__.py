@@ -10,10 +10,12 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from panther.cli.asm import asm
+from panther.cli.check import check
 from panther.cli.demo import demo
 from panther.cli.disasm import disasm
 from panther.cli.doctor import doctor
 from panther.cli.errors import UserError
+from panther.cli.import_puma import import_puma
 from panther.cli.node import node
 from panther.cli.presets import presets
 from panther.cli.regress import regress
@@ -30,7 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (asm, demo, disasm, doctor, node, presets, regress, replay, run, synth, tool, verilog)
+COMMANDS = (
+    asm, check, demo, disasm, doctor, import_puma, node, presets, regress, replay, run, synth,
+    tool, verilog,
+)  # fmt: skip
 for command in COMMANDS:
     # what follows the name of a program belongs to that
     app.command(context_settings={"allow_interspersed_args": command is not tool})(command)
@@ -47,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(list(arguments), prog_name="panther", standalone_mode=False)
     except (UserError, ToolError, TyperException) as error:
-        names = [command.__name__ for command in COMMANDS if command.__name__ in arguments[:1]]
+        known = [command.__name__.replace("_", "-") for command in COMMANDS]
+        names = [name for name in known if name in arguments[:1]]
         where = " ".join(["panther", *names])
         text = error.format_message() if isinstance(error, TyperException) else str(error)
         print(f"{where}: error: {' '.join(text.split())}", file=sys.stderr)

@@ -62,8 +62,8 @@ def node(
         params = override_node(node_preset(preset), sets or [])
     except ValueError as error:
         raise UserError(str(error)) from error
-    names = dict(_pair("Definition", text) for text in define or [])
-    memories = [_memory(text, params) for text in memory or []]
+    names = dict(definition("Definition", text) for text in define or [])
+    memories = [memory_words(text, params) for text in memory or []]
     try:
         programs = read_node_program(folder, params, define=names)
     except AssemblyError as error:
@@ -96,14 +96,16 @@ def node(
         raise typer.Exit(1)
 
 
-def _pair(what: str, text: str) -> tuple[str, int]:
+def definition(what: str, text: str) -> tuple[str, int]:
+    """A name and its value of ``NAME=INTEGER``; ``what`` is the subject of the message."""
     match = re.fullmatch(r"([A-Za-z_]\w*)=([+-]?\d{1,12})", text)
     if match is None:
         raise UserError(f"{what} must be NAME=INTEGER, not {text!r}")
     return match[1], int(match[2])
 
 
-def _memory(text: str, params: "NodeParams") -> "tuple[int, NDArray[int16]]":
+def memory_words(text: str, params: "NodeParams") -> "tuple[int, NDArray[int16]]":
+    """A tile and the words of a file of ``TILE=FILE``."""
     import numpy as np
 
     from panther.asm.program import read_regular

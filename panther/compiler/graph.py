@@ -419,6 +419,14 @@ def _parse_node(line: str) -> Node:
 # ----------------------------------------------------------------------------- putting together
 
 
+def frozen_batch_norm(
+    gamma: Reals, beta: Reals, mean: Reals, variance: Reals, epsilon: float
+) -> dict[str, ArrayLike]:
+    """Weights of a batch norm that uses fixed statistics; ``epsilon`` counts as a float32."""
+    scale = gamma / np.sqrt(variance + float(np.float32(epsilon)))
+    return {"scale": scale, "shift": beta - mean * scale}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """What a front end met, understood or not."""
@@ -453,6 +461,7 @@ class Draft:
         self._entries: dict[str, Entry] = {}
         self._weights: dict[str, dict[str, Reals]] = {}
         self._unknown: set[str] = set()
+        self._softmax = False
         self.input = self.add(Op.INPUT, shape=tuple(shape), source=source)
 
     def __getitem__(self, name: str) -> Entry:
@@ -472,6 +481,8 @@ class Draft:
         ``weights`` are ``weight`` and ``bias``, or ``scale`` and ``shift``, see :class:`Op`;
         ``shape`` matters only of an input, and of what follows one that cannot be used.
         """
+        if op == Op.FLATTEN and len(self.shape(inputs[0])) == 1:
+            return inputs[0]  # nothing to do
         arrays = {key: _frozen(value) for key, value in (weights or {}).items()}
         weight = arrays.get("weight", np.zeros(()))
         if op == Op.CONV2D and weight.ndim == 4:
@@ -507,6 +518,26 @@ class Draft:
         if not shape:
             self._unknown.add(name)
         return name
+
+    def softmax(self, name: str, *, last: bool, source: str = "", theirs: str = "") -> str:
+        """Note a softmax, which is part of the loss if it comes last."""
+        if not last:
+            return self.refuse(
+                theirs, "softmax must be the last operation, where it is part of the loss",
+                source=source, shape=self.shape(name),
+            )  # fmt: skip
+        self.notes.append(f"{theirs} at the end is part of the loss")
+        self._softmax = True
+        return name
+
+    def loss(self, name: str, loss: str, *, source: str = "") -> None:
+        """Add a loss, ``softmax`` or ``mse``, behind what a model returns."""
+        if loss not in LOSSES:
+            raise ModelError([f"loss must be one of {', '.join(LOSSES)}, not {loss!r}"])
+        if self._softmax and loss != "softmax":
+            self.refuse(loss, f"loss must be softmax behind a softmax, not {loss}", source=source)
+        else:
+            self.add(LOSSES[loss], name, source=source, theirs=loss)
 
     def add_bias(self, name: str, bias: ArrayLike) -> bool:
         """Give a linear node without bias one, if it can still have it."""

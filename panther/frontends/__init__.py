@@ -1,0 +1,1 @@
+"""From models as users have them to the compiler's graph."""

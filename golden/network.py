@@ -61,7 +61,7 @@ class NetworkTrace:
     """Column operands of the outer products of every matrix, one a pixel of its output."""
 
 
-def _reals(network: Network, weights: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+def checked_weights(network: Network, weights: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
     """Weights of every matrix, checked.
 
     Raises
@@ -112,7 +112,7 @@ def quantise_weights(
     """
     low, high = weight_range(plan.mcu.slices)
     found = {}
-    for name, real in _reals(network, weights).items():
+    for name, real in checked_weights(network, weights).items():
         node = network[name]
         scaled = np.rint(np.ldexp(real, plan.weight_fraction(name)))
         integers = np.clip(scaled, low, high).astype(np.int64)

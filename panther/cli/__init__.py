@@ -15,6 +15,7 @@ from panther.cli.demo import demo
 from panther.cli.disasm import disasm
 from panther.cli.doctor import doctor
 from panther.cli.errors import UserError
+from panther.cli.import_model import import_
 from panther.cli.import_puma import import_puma
 from panther.cli.node import node
 from panther.cli.presets import presets
@@ -32,13 +33,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (
-    asm, check, demo, disasm, doctor, import_puma, node, presets, regress, replay, run, synth,
-    tool, verilog,
-)  # fmt: skip
-for command in COMMANDS:
+COMMANDS = {
+    command.__name__.strip("_").replace("_", "-"): command
+    for command in (
+        asm, check, demo, disasm, doctor, import_, import_puma, node, presets, regress, replay,
+        run, synth, tool, verilog,
+    )
+}  # fmt: skip
+for name, command in COMMANDS.items():
     # what follows the name of a program belongs to that
-    app.command(context_settings={"allow_interspersed_args": command is not tool})(command)
+    app.command(name, context_settings={"allow_interspersed_args": command is not tool})(command)
 
 
 @app.callback()
@@ -52,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(list(arguments), prog_name="panther", standalone_mode=False)
     except (UserError, ToolError, TyperException) as error:
-        known = [command.__name__.replace("_", "-") for command in COMMANDS]
-        names = [name for name in known if name in arguments[:1]]
+        names = [name for name in COMMANDS if name in arguments[:1]]
         where = " ".join(["panther", *names])
         text = error.format_message() if isinstance(error, TyperException) else str(error)
         print(f"{where}: error: {' '.join(text.split())}", file=sys.stderr)

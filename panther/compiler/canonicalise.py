@@ -6,12 +6,11 @@ global average pool becomes an average pool. Nodes that stay keep their names an
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panther.arch.network import Kind, Network, Node, Shape, padded
+from panther.arch.network import Kind, Network, Node, Shape
 from panther.compiler import graph as l0
 from panther.compiler.graph import Graph, ModelError, Op, Reals
 
@@ -54,12 +53,11 @@ def canonicalise(graph: Graph) -> tuple[Network, dict[str, Reals]]:
     ModelError
         If the graph cannot be trained as a network, one line for every reason.
     """
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     nodes: dict[str, Node] = {}
     weights: dict[str, Reals] = {}
     tensors: dict[str, _Tensor] = {}
     for node in graph.nodes:
-        where = f"{node.source}: " if node.source else ""
         taken = [tensors[name] for name in node.inputs if name in tensors]
         if len(taken) != len(node.inputs):
             continue  # behind what has been refused
@@ -77,9 +75,13 @@ def canonicalise(graph: Graph) -> tuple[Network, dict[str, Reals]]:
                 if made.kind == Kind.MATRIX:
                     weights[node.name] = _rows(graph, node, made, taken[0])
         except ValueError as error:
-            problems.append(f"{where}{node.name}: {error}")
+            problems[node.name] = str(error)
     if problems:
-        raise ModelError(problems)
+        entries = [
+            l0.Entry(node=node, theirs=node.op, problem=problems.get(node.name, ""))
+            for node in graph.nodes
+        ]
+        raise ModelError([entry.line for entry in entries if entry.problem], entries)
     try:
         return Network(tuple(nodes.values())), weights
     except ValueError as error:
@@ -112,24 +114,6 @@ def arrange(network: Network, examples: Reals) -> Reals:
             f"not {l0.shown_shape(examples.shape[1:])}"
         )
     return examples.transpose(0, 2, 3, 1)
-
-
-def crossbar(graph: Mapping[str, l0.Node] | Graph, node: l0.Node) -> tuple[int, int] | None:
-    """Rows, with the bias, and columns a node takes on crossbars; None if it has no weights."""
-    if node.op not in (Op.LINEAR, Op.CONV2D):
-        return None
-    before = graph[node.inputs[0]]
-    shape = before.shape
-    if node.op == Op.LINEAR:
-        while before.op in l0.ELEMENTWISE:
-            before = graph[before.inputs[0]]
-        if before.op == Op.FLATTEN:
-            before = graph[before.inputs[0]]
-            if before.op != Op.INPUT:
-                shape = before.shape
-    window = node.kernel if node.op == Op.CONV2D else shape[1:]
-    rows = padded(shape[0]) * math.prod(window) + node.bias
-    return rows, node.shape[0]
 
 
 def _node(graph: Graph, node: l0.Node, taken: list[_Tensor]) -> Node:

@@ -438,6 +438,11 @@ class Entry:
     problem: str = ""
     """Why it cannot be used; nothing if it can."""
 
+    @property
+    def line(self) -> str:
+        """The problem for a user to read."""
+        return _line(self.node, self.problem)
+
 
 class Draft:
     """A graph being put together, in the order in which a user wrote it.
@@ -563,9 +568,7 @@ class Draft:
 
     def problems(self) -> list[str]:
         """One line each."""
-        return [
-            _line(entry.node, entry.problem) for entry in self._entries.values() if entry.problem
-        ]
+        return [entry.line for entry in self._entries.values() if entry.problem]
 
     def finish(self) -> Graph:
         """The graph of what the losses need, ordered and named by place.

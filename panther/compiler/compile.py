@@ -1,0 +1,110 @@
+"""All passes, from a network to programs for every core and sequencer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from panther.arch.network import Network, TrainPlan
+from panther.arch.node import NodeParams
+from panther.arch.tile import SEQUENCER
+from panther.asm import Program, assemble_text, unit_name
+from panther.compiler.allocation import Layout, allocate
+from panther.compiler.autodiff import Step, differentiate
+from panther.compiler.communication import communicate
+from panther.compiler.emit import emit
+from panther.compiler.loops import OUTER, Core, LoopProgram
+from panther.compiler.placement import Placed, place
+from panther.compiler.schedule import schedule
+from panther.compiler.tiling import Crossbar, tile
+
+PASSES = ("autodiff", "tiling", "placement", "schedule", "communication", "allocation", "emit")
+
+Dump = Callable[[str, str], None]
+"""Takes a pass's name and its result as text."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Programs that train a network on a node, and where everything is."""
+
+    network: Network
+    plan: TrainPlan
+    node: NodeParams
+    steps: tuple[Step, ...]
+    placed: tuple[Placed, ...]
+    loops: LoopProgram
+    layout: Layout
+    texts: dict[Core, str]
+    """Assembly of every core and sequencer."""
+
+    @property
+    def around(self) -> tuple[int, int]:
+        """Rows above and below, and columns left and right, of an example in memory."""
+        source = self.network.nodes[0].name
+        paddings = [node.padding for node in self.network.users(source)]
+        return max(y for y, _ in paddings), max(x for _, x in paddings)
+
+    def programs(self, epochs: int, batches: int, batch: int) -> dict[Core, Program]:
+        """Machine code for a run over so many batches of so many examples, so many times.
+
+        Raises
+        ------
+        AssemblyError
+            If a program does not fit the instruction memory.
+        """
+        define = dict(zip(OUTER, (epochs, batches, batch), strict=True))
+        head = "".join(f"        .equ {name}, {value}\n" for name, value in define.items())
+        return {
+            unit: assemble_text(
+                head + text,
+                self.node.tile if unit[1] == SEQUENCER else self.node.tile.core,
+                name=unit_name(*unit),
+            )
+            for unit, text in self.texts.items()
+        }
+
+
+def compile_network(
+    network: Network, plan: TrainPlan, node: NodeParams, *, dump: Dump | None = None
+) -> Compiled:
+    """Programs that train a network.
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    plan
+        How; ``plan.mcu`` has to be the node's.
+    node
+        The machine.
+    dump
+        Is given the result of every pass.
+
+    Raises
+    ------
+    DoesNotFitError
+        If the node is too small; the message says what is missing where.
+    ValueError
+        If the plan is not for this node.
+    """
+    if plan.mcu != node.tile.core.mcu:
+        raise ValueError("Crossbars of the plan must be those of the node")
+    told = dump or (lambda name, text: None)
+    steps = differentiate(network)
+    told("autodiff", _lines(steps))
+    crossbars: tuple[Crossbar, ...] = tile(network, plan)
+    told("tiling", _lines(crossbars))
+    placed = place(crossbars, node)
+    told("placement", _lines(placed))
+    loops = schedule(network, plan, steps, placed)
+    told("schedule", str(loops))
+    units = communicate(loops, node)
+    told("communication", str(units))
+    layout = allocate(units, node, plan.batch)
+    told("allocation", str(layout))
+    texts = emit(units, layout, node)
+    told("emit", "\n".join(f"; {unit_name(*unit)}\n{text}" for unit, text in texts.items()))
+    return Compiled(network, plan, node, steps, placed, loops, layout, texts)
+
+
+def _lines(items: tuple[object, ...]) -> str:
+    return "".join(f"{item}\n" for item in items)

@@ -1,0 +1,1 @@
+"""Training runs: engines, data, run folders."""

@@ -1,0 +1,177 @@
+"""A compiled network on a node: weights in, batches through, weights out.
+
+Works through :class:`panther.host.Host`, so at transaction level and in RTL alike. The host puts
+examples as records into the memories of the tiles that want them, learning rates and the OPAs left
+until the next CRS beside them, and starts all cores; a run ends at the end of a batch.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from panther.compiler.compile import Compiled
+from panther.compiler.schedule import LABEL
+from panther.compiler.tiling import FEEDBACK
+from panther.host import Host
+
+Ints = NDArray[np.int64]
+Cells = NDArray[np.int16]
+
+
+class Machine:
+    """A compiled network and the host of the node it is on.
+
+    Parameters
+    ----------
+    host
+        Of a node with ``compiled.node``'s parameters.
+    compiled
+        The programs.
+    """
+
+    def __init__(self, host: Host, compiled: Compiled) -> None:
+        self.host, self.compiled = host, compiled
+        self.opas = {name: 0 for name in self._matrices}
+        """OPAs of every matrix since its last CRS."""
+        self._counts: tuple[int, int, int] | None = None
+
+    @property
+    def _matrices(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns of every matrix, transposed ones included."""
+        found: dict[str, tuple[int, int]] = {}
+        for placed in self.compiled.placed:
+            c = placed.crossbar
+            rows, columns = found.get(c.matrix, (0, 0))
+            found[c.matrix] = (max(rows, c.rows.stop), max(columns, c.columns.stop))
+        return found
+
+    @property
+    def room(self) -> int:
+        """Examples one run may have."""
+        return self.compiled.layout.room
+
+    async def load_cells(self, cells: Mapping[str, Cells]) -> None:
+        """Cells of all matrices, shape (slices, rows, columns) each, into their crossbars."""
+        mcu = self.compiled.node.tile.core.mcu
+        for placed in self.compiled.placed:
+            c = placed.crossbar
+            array = np.zeros((mcu.slices.count, mcu.rows, mcu.columns), np.int16)
+            part = cells[c.matrix][:, c.rows.start : c.rows.stop, c.columns.start : c.columns.stop]
+            array[:, : len(c.rows), : len(c.columns)] = part
+            await self.host.write_cells(*placed.core, placed.unit, array)
+
+    async def read_cells(self) -> dict[str, Cells]:
+        """Cells of all matrices; what should be equal copies is checked to be.
+
+        Raises
+        ------
+        RuntimeError
+            If two copies of a crossbar differ.
+        """
+        slices = self.compiled.node.tile.core.mcu.slices.count
+        found = {
+            name: np.zeros((slices, *shape), np.int16) for name, shape in self._matrices.items()
+        }
+        seen: set[tuple[str, int, int]] = set()
+        for placed in self.compiled.placed:
+            c = placed.crossbar
+            array = await self.host.read_cells(*placed.core, placed.unit)
+            array = array[:, : len(c.rows), : len(c.columns)]
+            part = found[c.matrix][:, c.rows.start : c.rows.stop, c.columns.start : c.columns.stop]
+            if (c.matrix, c.row_tile, c.column_tile) in seen and (part != array).any():
+                raise RuntimeError(f"Copies of {c} must be equal")
+            seen.add((c.matrix, c.row_tile, c.column_tile))
+            part[:] = array
+        return found
+
+    async def run(
+        self, x: Ints, labels: Ints, *, batch: int, epochs: Sequence[int] = (0,),
+        limit_cycles: int = 1 << 40,
+    ) -> None:  # fmt: skip
+        """Train on examples, ``len(x) / batch`` batches, once for each of ``epochs``.
+
+        Parameters
+        ----------
+        x
+            Words, shape (examples, height, width, channels).
+        labels
+            Shape (examples,).
+        batch
+            Examples of a batch; at most that of the plan.
+        epochs
+            Numbers of the epochs, for their learning rates.
+
+        Raises
+        ------
+        ValueError
+            If the examples are no whole number of batches, or do not fit.
+        HostError
+            If a unit stops with a fault.
+        """
+        if len(x) % batch or not 0 < len(x) <= self.room:
+            raise ValueError(
+                f"Examples must be whole batches of {batch}, at most {self.room}, not {len(x)}"
+            )
+        counts = (len(epochs), len(x) // batch, batch)
+        if counts != self._counts:
+            self._counts = None
+            await self.host.load_programs(self.compiled.programs(*counts))
+            self._counts = counts
+        await self._write_examples(x, labels)
+        await self._write_parameters(epochs)
+        await self.host.run(dict.fromkeys(self.compiled.texts, 0), limit_cycles)
+        self._count_opas(len(x) * len(epochs))
+
+    def _count_opas(self, examples: int) -> None:
+        plan, network = self.compiled.plan, self.compiled.network
+        for name in self.opas:
+            height, width, _ = network[name.removesuffix(FEEDBACK)].shape
+            total = self.opas[name] + examples * height * width
+            self.opas[name] = 0 if plan.variant == "V3" else total % plan.crs_period
+
+    async def _write_examples(self, x: Ints, labels: Ints) -> None:
+        layout, network = self.compiled.layout, self.compiled.network
+        height, width, channels = network.nodes[0].shape
+        maps = {
+            (buffer.core[0], buffer.name): buffer.words
+            for buffer in self.compiled.loops.buffers
+            if buffer.space == "example"
+        }
+        pictures = x.reshape(len(x), height, width, channels)
+        for number, tile in layout.tiles.items():
+            if not tile.record_words:
+                continue
+            records = np.zeros((len(x), tile.record_words), np.int64)
+            for name, (offset, _) in tile.record.items():
+                if name == LABEL:
+                    records[:, offset] = labels
+                    continue
+                around = self.compiled.around
+                made = np.zeros(
+                    (len(x), height + 2 * around[0], width + 2 * around[1], -(-channels // 4) * 4),
+                    np.int64,
+                )
+                made[
+                    :, around[0] : around[0] + height, around[1] : around[1] + width, :channels
+                ] = pictures
+                words = maps[number, name]
+                records[:, offset : offset + words] = made.reshape(len(x), words)
+            await self.host.write_memory(number, tile.examples, records.reshape(-1))
+
+    async def _write_parameters(self, epochs: Sequence[int]) -> None:
+        layout, plan, network = (
+            self.compiled.layout, self.compiled.plan, self.compiled.network,
+        )  # fmt: skip
+        for core, address in layout.parameters.items():
+            counters = np.zeros(layout.counter_words(core), np.int64)
+            for n, name in enumerate(layout.counters[core]):
+                counters[n] = plan.crs_period - self.opas[name]
+            rates = np.zeros((len(epochs), layout.rate_words(core)), np.int64)
+            for row, epoch in enumerate(epochs):
+                for n, name in enumerate(layout.rates[core]):
+                    rates[row, n] = -plan.rate(network, network[name], epoch).multiplier
+            words = np.concatenate([counters, rates.reshape(-1)])
+            if len(words):
+                await self.host.write_memory(core[0], address, words)
+

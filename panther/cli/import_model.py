@@ -3,17 +3,17 @@
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from panther.arch.network import padded
 from panther.arch.params import McuParams
 from panther.cli.errors import UserError
 
 if TYPE_CHECKING:
-    from panther.arch.network import Network
-    from panther.compiler.graph import Entry, Graph
+    from panther.compiler.graph import Entry
 
 HEAD = ("node", "operation", "shape", "crossbar", "supported", "source")
 
@@ -47,7 +47,7 @@ def import_(
         network, _ = canonicalise(graph)
     except ModelError as error:
         if check and error.entries:
-            print(_table([_row(entry) for entry in error.entries]), end="")
+            print(_report(error.entries, _crossbars(error.entries)), end="")
         for problem in error.problems:
             print(f"panther import: error: {' '.join(problem.split())}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -55,8 +55,20 @@ def import_(
         sys.stdout.write(to_text(graph))
         return
     entries = [Entry(node=node, theirs=node.op) for node in graph.nodes]
-    print(_table([_row(entry, network) for entry in entries]), end="")
-    print(_summary(graph, network))
+    crossbars = {node.name: (network.rows(node), node.shape[2]) for node in network.matrices}
+    print(_report(entries, crossbars), end="")
+    for note in graph.notes:
+        print(f"note: {note}")
+    size = McuParams()
+    count = sum(
+        math.ceil(rows / size.rows) * math.ceil(columns / size.columns)
+        for rows, columns in crossbars.values()
+    )
+    words = sum(math.prod(one) for one in crossbars.values())
+    print(
+        f"{graph.name}: supported; {words:,} weights take {count} of the paper's crossbars of "
+        f"{size.rows} x {size.columns}"
+    )
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -65,40 +77,46 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in text.split("x"))
 
 
-def _row(entry: "Entry", network: "Network | None" = None) -> tuple[str, ...]:
-    from panther.compiler.graph import Op, shown_shape
+def _crossbars(entries: Sequence["Entry"]) -> dict[str, tuple[int, int]]:
+    """Rows and columns, as far as a model is understood that cannot be used as a whole."""
+    from panther.compiler.graph import ELEMENTWISE, Op
 
-    node = entry.node
-    shape = shown_shape(node.shape) if node.shape else "-"
-    crossbar, verdict = "-", "no" if entry.problem else "yes"
-    if network is not None:
-        made = {one.name: one for one in network.nodes}.get(node.name)
-        if made is not None and made in network.matrices:
-            crossbar = f"{network.rows(made)} x {made.shape[2]}"
-        if node.op == Op.BATCH_NORM:
-            verdict = f"yes, in {node.inputs[0]}"
-    return node.name, entry.theirs, shape, crossbar, verdict, node.source or "-"
+    nodes = {entry.node.name: entry.node for entry in entries}
+    found = {}
+    for entry in entries:
+        node = entry.node
+        if entry.problem or node.op not in (Op.LINEAR, Op.CONV2D) or not node.shape:
+            continue
+        before = nodes[node.inputs[0]]
+        shape, window = before.shape, node.kernel
+        while node.op == Op.LINEAR and before.op in (*ELEMENTWISE, Op.FLATTEN) and before.inputs:
+            flattened, before = before.op == Op.FLATTEN, nodes[before.inputs[0]]
+            if flattened and before.op != Op.INPUT:
+                shape, window = before.shape[:1], (before.shape[1], before.shape[2])
+        if shape:
+            found[node.name] = (padded(shape[0]) * math.prod(window) + node.bias, node.shape[0])
+    return found
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[i]) for row in (HEAD, *rows)) for i in range(len(HEAD))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (HEAD, *rows)
+def _report(entries: Sequence["Entry"], crossbars: Mapping[str, tuple[int, int]]) -> str:
+    """A line for every node, and below it why it cannot be used."""
+    from panther.compiler.graph import shown_shape
+
+    rows = [
+        (
+            entry.node.name,
+            entry.theirs,
+            shown_shape(entry.node.shape) if entry.node.shape else "-",
+            "{} x {}".format(*crossbars[entry.node.name]) if entry.node.name in crossbars else "-",
+            "no" if entry.problem else "yes",
+            entry.node.source or "-",
+        )
+        for entry in entries
     ]
+    widths = [max(len(row[i]) for row in (HEAD, *rows)) for i in range(len(HEAD))]
+    lines = []
+    for row, why in zip((HEAD, *rows), ("", *(entry.problem for entry in entries)), strict=True):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("  ".join(cells).rstrip())
+        lines += [f"    {why}"] if why else []
     return "".join(f"{line}\n" for line in lines)
-
-
-def _summary(graph: "Graph", network: "Network") -> str:
-    size = McuParams()
-    crossbars = sum(
-        math.ceil(network.rows(node) / size.rows) * math.ceil(node.shape[2] / size.columns)
-        for node in network.matrices
-    )
-    words = sum(network.rows(node) * node.shape[2] for node in network.matrices)
-    lines = [f"note: {note}" for note in graph.notes]
-    lines.append(
-        f"{graph.name}: supported; {len(network.matrices)} matrices of {words:,} weights on "
-        f"{crossbars} crossbars of {size.rows} x {size.columns}"
-    )
-    return "\n".join(lines)

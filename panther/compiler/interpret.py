@@ -1,12 +1,8 @@
-"""What a graph, and what the network made of it, compute, in float64: they must agree."""
-
-from collections.abc import Mapping
+"""What a graph computes, in float64: what every later pass is held against."""
 
 import numpy as np
 
-from panther.arch.network import LOSSES, Kind, Network
-from panther.compiler.graph import LOSSES as GRAPH_LOSSES
-from panther.compiler.graph import WINDOWED, Graph, Op, Reals
+from panther.compiler.graph import LOSSES, WINDOWED, Graph, Op, Reals
 
 
 def windows(
@@ -46,7 +42,7 @@ def run_graph(graph: Graph, examples: Reals) -> dict[str, Reals]:
     """
     values: dict[str, Reals] = {}
     for node in graph.nodes:
-        if node.op in GRAPH_LOSSES.values():
+        if node.op in LOSSES.values():
             continue
         taken = [values[name] for name in node.inputs]
         x = taken[0] if taken else examples
@@ -83,45 +79,3 @@ def run_graph(graph: Graph, examples: Reals) -> dict[str, Reals]:
 
 def _channels(values: Reals, x: Reals) -> Reals:
     return values.reshape(-1, *[1] * (x.ndim - 2))
-
-
-def run_network(
-    network: Network, weights: Mapping[str, Reals], examples: Reals
-) -> dict[str, Reals]:  # fmt: skip
-    """Every tensor of a network, not knowing of its graph.
-
-    Parameters
-    ----------
-    weights : mapping of str to ndarray of shape (rows, channels)
-        As :func:`~panther.compiler.canonicalise.canonicalise` yields them.
-    examples : ndarray of shape (examples, height, width, channels)
-    """
-    values: dict[str, Reals] = {}
-    for node in network.nodes:
-        if node.kind in LOSSES:
-            continue
-        taken = [values[name] for name in node.inputs]
-        x = taken[0] if taken else examples
-        outside = -np.inf if node.kind == Kind.MAX_POOL else 0.0
-        if node.kind in (Kind.MATRIX, Kind.MAX_POOL, Kind.AVG_POOL):
-            cut = windows(x.transpose(0, 3, 1, 2), node.kernel, node.stride, node.padding, outside)
-            cut = cut.transpose(0, 2, 3, 4, 5, 1)  # example, y, x, window y, window x, channel
-        if node.kind == Kind.MATRIX:
-            rows = cut.reshape(*cut.shape[:3], -1)
-            if node.bias:
-                rows = np.concatenate([rows, np.ones((*rows.shape[:3], 1))], axis=3)
-            x = rows @ weights[node.name]
-        elif node.kind == Kind.MAX_POOL:
-            x = cut.max((3, 4))
-        elif node.kind == Kind.AVG_POOL:
-            x = cut.mean((3, 4))
-        elif node.kind == Kind.RELU:
-            x = np.maximum(x, 0)
-        elif node.kind == Kind.SIGMOID:
-            x = sigmoid(x)
-        elif node.kind == Kind.TANH:
-            x = np.tanh(x)
-        elif node.kind == Kind.ADD:
-            x = x + taken[1]
-        values[node.name] = x
-    return values

@@ -307,8 +307,8 @@ def test_other_format_is_found(folder, monkeypatch):
     sidecar = folder / "step-000002.json"
     fields = json.loads(sidecar.read_text())
     del fields["sha256"]
-    sidecar.write_text(checkpoint._sealed(fields | {"format": 2}))
-    assert "format must be 1, not 2" in refused(folder, sidecar)
+    sidecar.write_text(checkpoint._sealed(fields | {"format": 1}))
+    assert "format must be 2, not 1" in refused(folder, sidecar)
     # the tensors are listed one by one
     tensors = fields["tensors"] | {"tile0.words": "0" * 64}
     sidecar.write_text(checkpoint._sealed(fields | {"tensors": tensors}))

@@ -273,7 +273,7 @@ def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
     lines = mcus.config[m, ConfigKey.ROWS if transpose else ConfigKey.COLUMNS]
     totals = np.zeros(lines, np.int64)
     # columns are summed up all at once, rows one by one
-    sums = np.empty((slices, lines if transpose else columns), mcus.sum_type.dtype)
+    sums = np.empty((slices, lines if transpose else _width(lines, columns)), mcus.sum_type.dtype)
     if design.lossless:
         if transpose:
             _dot_rows(cells, drive, sums)
@@ -296,11 +296,38 @@ def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _width(columns, most):  # type: ignore[no-untyped-def]
+    """Columns worth looking at if only the first ones matter: all, where they are one piece."""
+    wide = (columns + 15) & ~15
+    return wide if 2 * wide <= most else most
+
+
+@njit(cache=True, nogil=True)
+def _used(operands):  # type: ignore[no-untyped-def]
+    """Words up to the last one that is not 0."""
+    for n in range(operands.size, 0, -1):
+        if operands[n - 1]:
+            return n
+    return 0
+
+
+@njit(cache=True, nogil=True)
 def _dot_columns(cells, drive, sums):  # type: ignore[no-untyped-def]
-    """``sums[k, column] = sum(drive[row] * cells[row, k, column])``."""
+    """``sums[k, column] = sum(drive[row] * cells[row, k, column])``, for as many columns."""
+    rows, slices, columns = cells.shape
+    wide = sums.dtype.type
+    width = sums.shape[1]
+    if width < columns:
+        sums[:] = 0
+        for row in range(rows):
+            level = wide(drive[row])
+            if level:
+                for k in range(slices):
+                    for i in range(width):
+                        sums[k, i] = wide(sums[k, i] + wide(level * cells[row, k, i]))
+        return
     flat_cells = cells.reshape(cells.shape[0], -1)
     flat_sums = sums.reshape(-1)
-    wide = sums.dtype.type
     flat_sums[:] = 0
     for row in range(flat_cells.shape[0]):
         level = wide(drive[row])
@@ -312,7 +339,7 @@ def _dot_columns(cells, drive, sums):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _dot_rows(cells, drive, sums):  # type: ignore[no-untyped-def]
     """``sums[k, row] = sum(drive[column] * cells[row, k, column])``, for as many rows."""
-    _, slices, columns = cells.shape
+    slices, columns = cells.shape[1], _used(drive)
     wide = sums.dtype.type
     for row in range(sums.shape[1]):
         for k in range(slices):
@@ -382,21 +409,23 @@ def _accumulate(mcus, m):  # type: ignore[no-untyped-def]
     """All pulses on one cell have one sign, so a row saturates once and not at every pulse."""
     design = mcus.design
     _, rows, slices, columns = mcus.cells.shape
-    width = slices * columns
-    cells = mcus.cells[m].reshape(rows, width)
-    narrow = cells.dtype.type
+    narrow = mcus.cells.dtype.type
     operands = mcus.xbar_in[m, InBank.OPA_ROWS, :rows]
     used = np.int64(0)
     for row in range(rows):
         used |= abs(np.int64(operands[row]))
+    # columns whose operand is 0 stay as they are
+    errors = mcus.xbar_in[m, InBank.OPA_COLUMNS, :columns]
+    wide = _width(_used(errors), columns)
+    width = slices * wide
     # what each bit step adds to all cells of a row
-    steps = np.empty((design.operand_bits, width), cells.dtype)
-    _digits(design, mcus.xbar_in[m, InBank.OPA_COLUMNS, :columns], used, steps)
-    low, high = np.empty(width, cells.dtype), np.empty(width, cells.dtype)
+    steps = np.empty((design.operand_bits, width), mcus.cells.dtype)
+    _digits(design, errors[:wide], used, steps)
+    low, high = np.empty(width, mcus.cells.dtype), np.empty(width, mcus.cells.dtype)
     for k in range(slices):
-        low[k * columns : (k + 1) * columns] = design.low[k]
-        high[k * columns : (k + 1) * columns] = design.high[k]
-    total = np.empty(width, cells.dtype)
+        low[k * wide : (k + 1) * wide] = design.low[k]
+        high[k * wide : (k + 1) * wide] = design.high[k]
+    total, cells = np.empty(width, mcus.cells.dtype), np.empty(width, mcus.cells.dtype)
     for row in range(rows):
         magnitude = abs(np.int64(operands[row]))
         if magnitude == 0:
@@ -418,10 +447,15 @@ def _accumulate(mcus, m):  # type: ignore[no-untyped-def]
             step += 1
         if operands[row] < 0:
             for i in range(width):
-                cells[row, i] = min(max(narrow(cells[row, i] - total[i]), low[i]), high[i])
-        else:
-            for i in range(width):
-                cells[row, i] = min(max(narrow(cells[row, i] + total[i]), low[i]), high[i])
+                total[i] = narrow(-total[i])
+        for k in range(slices):
+            for i in range(wide):
+                cells[k * wide + i] = mcus.cells[m, row, k, i]
+        for i in range(width):
+            cells[i] = min(max(narrow(cells[i] + total[i]), low[i]), high[i])
+        for k in range(slices):
+            for i in range(wide):
+                mcus.cells[m, row, k, i] = cells[k * wide + i]
 
 
 @njit(cache=True, nogil=True)

@@ -89,9 +89,9 @@ class _Import:
             raise ModelError([f"{where}: input must hold real numbers"])
         shape = _dimensions(given[0])
         self.batch = shape[0] if shape else None
-        sizes = tuple(size for size in shape[1:] if size is not None)
+        sizes = tuple(size for size in shape[1:] if isinstance(size, int))
         if not shape or len(sizes) != len(shape) - 1:
-            shown = "x".join("?" if size is None else str(size) for size in shape) or "unknown"
+            shown = "x".join(str(size or "?") for size in shape) or "unknown"
             raise ModelError(
                 [f"{where}: input must have fixed sizes but for the batch's, not {shown}"]
             )
@@ -137,7 +137,7 @@ class _Import:
             name = handler(self, node, _attributes(node))
         except ValueError as error:
             known = self.shapes.get(node.output[0], ())[1:]
-            shape = tuple(size for size in known if size is not None)
+            shape = tuple(size for size in known if isinstance(size, int))
             name = self.draft.refuse(
                 node.op_type, str(error), source=self._source(node),
                 shape=shape if len(shape) == len(known) else (),
@@ -285,11 +285,11 @@ class _Import:
         size = int(np.prod(shape))
         if node.input[1] in self.constants:
             wanted = self.constants[node.input[1]].tolist()
-        else:
-            wanted = list(self.shapes.get(node.output[0], ()))
-        first = wanted[0] if wanted else None
-        keeps_batch = first in (0, 1, -1, None, self.batch) and wanted.count(-1) <= 1
-        if keeps_batch and len(wanted) == 2 and wanted[1] in (size, -1):
+        else:  # computed from the batch's size: what shape inference found
+            wanted = [-1 if size == "" else size for size in self.shapes.get(node.output[0], ())]
+        keeps_batch = wanted[:1] in ([0], [1], [-1], [self.batch]) and wanted.count(-1) <= 1
+        rest_is_open = wanted[1:] == [-1] or (len(wanted) == 2 and isinstance(wanted[1], str))
+        if keeps_batch and (wanted[1:] == [size] or rest_is_open):
             return self._add(Op.FLATTEN, node, node.input[0])
         if keeps_batch and tuple(wanted[1:]) == shape:
             return self._tensor(node.input[0])
@@ -371,10 +371,10 @@ def _attributes(node: Any) -> dict[str, Any]:
     return found
 
 
-def _dimensions(value: Any) -> tuple[int | None, ...]:
-    """Sizes, None where they are not fixed."""
+def _dimensions(value: Any) -> tuple[int | str, ...]:
+    """Sizes, or the names of those that are not fixed."""
     return tuple(
-        size.dim_value if size.HasField("dim_value") else None
+        size.dim_value if size.HasField("dim_value") else size.dim_param
         for size in value.type.tensor_type.shape.dim
     )
 

@@ -28,7 +28,7 @@ from panther.puma import (
     translate,
 )
 from panther.puma.compare import differences
-from panther.puma.state import WEIGHT_BITS
+from panther.puma.state import WEIGHT_BITS, WORD_BITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class PumaCase:
     seed: int = 1
     """Of weights and inputs."""
     weight_bits: int = WEIGHT_BITS
+    word_bits: int = WORD_BITS
     node: str = ""
     """Name of the node; one made for the program if left out."""
 
@@ -74,7 +75,8 @@ class PumaCase:
         """Weights and inputs."""
         mcu = self.params.tile.core.mcu
         return first_state(
-            self.program, self.plan, mcu, self.seed, weight_bits=self.weight_bits
+            self.program, self.plan, mcu, self.seed, weight_bits=self.weight_bits,
+            word_bits=self.word_bits,
         )  # fmt: skip
 
     @cached_property

@@ -2,8 +2,9 @@
 
 PUMA counts how many will read what is stored; we name them. Programs are straight lines, so who
 reads which words stands in the text: addresses are constants that ``set`` puts into registers, and
-the words a unit reads are those stored under the same address. Where the same words are stored
-several times, every reader has to read each of them, or nobody could say which one it reads.
+the words a unit reads are those stored under the same address. Where words are stored several
+times, one unit has to store and one to read all of them: with two readers a count would let one of
+them read twice before the other one reads at all, and the text would not say what is read.
 
 Our memory counts readers by groups of four words, so words that are stored together begin at a
 group and have their groups for themselves: a transfer of 10 words takes up 12.
@@ -92,7 +93,9 @@ def assign_readers(program: PumaProgram) -> Plan:
     outputs: list[Place] = []
     for tile in range(program.tiles):
         free = 0
-        for uses in _uses(program, tile):
+        found = _uses(program, tile)
+        inputs += [_input(uses) for uses in found if not uses.writes]
+        for uses in found:
             place = max(free, -(-uses.address // LANES) * LANES)
             free = place + -(-uses.length // LANES) * LANES
             if free > MEMORY_WORDS:
@@ -105,12 +108,10 @@ def assign_readers(program: PumaProgram) -> Plan:
             buffers.append(buffer)
             for where, _ in uses.writes + uses.reads:
                 used[where] = buffer
-            if not uses.writes:
-                inputs.append(_input(uses))
-                continue
-            mask = _mask(uses, outputs)
-            readers.update((where, mask) for where, _ in uses.writes)
-            takes |= _takes(uses)
+            if uses.writes:
+                mask = _mask(uses, outputs)
+                readers.update((where, mask) for where, _ in uses.writes)
+                takes |= _takes(uses)
     return Plan(
         buffers=tuple(buffers), used=used, readers=readers, takes=frozenset(takes),
         inputs=tuple(sorted(inputs)), outputs=tuple(sorted(outputs)),
@@ -214,6 +215,8 @@ def _mask(uses: _Uses, outputs: list[Place]) -> int:
             raise PumaError(f"{line.where}: counter must be 1, for the host alone reads the words")
         outputs.append(first)
         return 0
+    if not uses.reads:
+        raise PumaError(f"{line.where}: words must be read by somebody, or why store them?")
     for _, line in uses.writes:
         count = len(uses.reads) // stores
         if line.operands["counter"] != count:
@@ -241,15 +244,11 @@ def _check_rounds(
             f"{line.where}: words must be stored by one unit only, and not by that of "
             f"{uses.writes[0][1].where} as well"
         )
-    (writer,) = writers
-    if not by_unit or any(len(reads) != stores for reads in by_unit.values()):
+    if len(by_unit) != 1 or len(uses.reads) != stores:
         raise PumaError(
-            f"{line.where}: whoever reads words that are stored {stores} times must read them "
-            f"{stores} times; readers found: {found}"
+            f"{line.where}: words that are stored {stores} times must be read by one unit, as many "
+            f"times; readers found: {found}"
         )
-    for (store, _), (read, late) in zip(uses.writes, by_unit.get(writer, []), strict=False):
-        if read < store and writer != SEQUENCER:
-            raise PumaError(f"{late.where}: words must be read after they have been stored")
 
 
 def _takes(uses: _Uses) -> set[Place]:

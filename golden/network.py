@@ -481,7 +481,7 @@ class NetworkTrainer:
         Returns
         -------
         list of float
-            Accuracy on the test examples after each of these epochs.
+            Accuracy on the test examples after each epoch with examples that were left.
 
         Raises
         ------
@@ -491,6 +491,8 @@ class NetworkTrainer:
         x = self._examples(data.train_x)
         labels = self._labels(data.train_y, len(x))
         self._labels(data.test_y, len(data.test_x))
+        if self.examples % len(x) == 0:
+            self.finish_batch()  # the last one of an epoch need not be full
         accuracy = []
         for epoch in range(self.examples // len(x), self.plan.epochs):
             self.start_epoch(epoch)

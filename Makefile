@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep mutate isa registers fuzz lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep mutate isa registers fuzz frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +49,14 @@ registers: setup  ## write docs/registers.md and docs/panther_node.h from the re
 fuzz: setup  ## feed the assembler nonsense; SEED=7 replays, ARGS="--inputs 1000000" takes longer
 	@$(PYTHON) -m tests.panther.asm.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+frontends: setup .venv-torch/ready  ## test models from PyTorch; downloads its 3 GB once
+	@.venv-torch/bin/python -m pytest -q tests/panther/frontends tests_torch $(ARGS)
+
+.venv-torch/ready: pyproject.toml requirements.lock
+	@$(PYTHON) -m venv --clear .venv-torch
+	@.venv-torch/bin/python -m pip install -q --no-input -c requirements.lock -e '.[frontends]'
+	@touch $@
+
 lint: setup  ## ruff and mypy
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -59,4 +67,4 @@ doctor: setup  ## show the tools found, their versions, and what to install
 
 clean:  ## remove what was built, but not .venv
 	@rm -rf build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	@find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +

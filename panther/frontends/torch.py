@@ -204,7 +204,7 @@ class _Import:
         }  # fmt: skip
         return self.draft.add(
             op, *(self._tensor(one) for one in inputs), source=_source(node),
-            theirs=str(node.target), shape=_shape(node), kernel=kernel, stride=stride,
+            theirs=_plain(node), shape=_shape(node), kernel=kernel, stride=stride,
             padding=padding, weights=arrays,
         )  # fmt: skip
 
@@ -291,7 +291,7 @@ class _Import:
         name = self._add(Op.GLOBAL_AVG_POOL, node, node.args[0])
         if arguments["keepdim"]:
             return name
-        return self.draft.add(Op.FLATTEN, name, source=_source(node), theirs=str(node.target))
+        return self.draft.add(Op.FLATTEN, name, source=_source(node), theirs=_plain(node))
 
     def view(self, node: Any, arguments: dict[str, Any], last: bool) -> str:
         name = self._tensor(node.args[0])
@@ -328,7 +328,7 @@ class _Import:
         if arguments["dim"] not in (1, -1) or node.meta["val"].dim() != 2:
             raise ValueError("softmax must be over the classes")
         return self.draft.softmax(
-            self._tensor(node.args[0]), last=last, source=_source(node), theirs=str(node.target)
+            self._tensor(node.args[0]), last=last, source=_source(node), theirs=_plain(node)
         )
 
 

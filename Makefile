@@ -53,7 +53,7 @@ frontends: setup .venv-torch/ready  ## test models from PyTorch; downloads its 3
 	@.venv-torch/bin/python -m pytest -q tests/panther/frontends tests_torch $(ARGS)
 
 .venv-torch/ready: pyproject.toml requirements.lock
-	@$(PYTHON) -m venv --clear .venv-torch
+	@$(PYTHON) -m venv .venv-torch
 	@.venv-torch/bin/python -m pip install -q --no-input -c requirements.lock -e '.[frontends]'
 	@touch $@
 

@@ -98,7 +98,7 @@ def check_node(
             )  # fmt: skip
         else:
             explanation = Explanation(run)
-            problems += explanation.problems
+            problems.extend(explanation.problems)
             circle = explanation.circle
             if not explanation.problems:
                 problems += _never_received(run)

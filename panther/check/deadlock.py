@@ -83,7 +83,7 @@ class Explanation:
     Parameters
     ----------
     run
-        A run in which nobody can go on.
+        A run in which nobody can go on; races that only show now are reported to it.
     """
 
     def __init__(self, run: NodeRun) -> None:
@@ -143,18 +143,14 @@ class Explanation:
 
     def _wait(self, actor: Actor) -> _Wait:
         tile = actor.unit[0]
-        memory = self._run.memories[tile]
         if isinstance(actor, Sender):
             if actor.pending:
-                segment = memory.of[actor.pending[0][0]]
-                group = actor.pending[0][0]
-                return self._load(tile, segment, group, 1 << SEND_READER, "sends")
+                return self._load(actor, actor.pending[0][0], 1 << SEND_READER)
             text = f"send waits for room in queue {actor.fifo} of tile {actor.tile}"
             return _Wait(text, (("receive", actor.tile, actor.fifo, 0),))
         if isinstance(actor, Receiver):
             if actor.pending:
-                group = actor.pending[0][0]
-                return self._store(tile, memory.of[group], group)
+                return self._store(actor, actor.pending[0][0])
             text = f"recv waits for a message in queue {actor.fifo}"
             return _Wait(text, (("send", tile, actor.fifo, 0),))
         assert isinstance(actor, Program)
@@ -165,14 +161,16 @@ class Explanation:
             if step[0] == Do.RECEIVE or (step[0] == Do.HALT and not sender.busy):
                 unit = receiver
             return _Wait(f"waits for the {unit.name}", (), unit)
-        group = actor.place[1]
         if step[0] == Do.LOAD:
-            bit = 1 << actor.unit[1] if step[6] else 0
-            return self._load(tile, memory.of[group], group, bit, "loads")
-        return self._store(tile, memory.of[group], group)
+            return self._load(actor, actor.place[1], 1 << actor.unit[1] if step[6] else 0)
+        return self._store(actor, actor.place[1])
 
-    def _load(self, tile: int, segment: Segment, group: int, bit: int, what: str) -> _Wait:
-        name = "send" if what == "sends" else "load"
+    def _load(self, actor: Actor, group: int, bit: int) -> _Wait:
+        tile = actor.unit[0]
+        memory = self._run.memories[tile]
+        segment = memory.segment(group, group + 1)
+        memory.doubt(actor, actor.clock, segment, bit)
+        name = "send" if bit >> SEND_READER else "load"
         text = f"{name} waits for word {LANES * group}"
         store = segment.store
         if segment.valid:
@@ -184,7 +182,11 @@ class Explanation:
             text += f", last stored by {self._of(segment)}"
         return _Wait(text, (("store", tile, group, bit),))
 
-    def _store(self, tile: int, segment: Segment, group: int) -> _Wait:
+    def _store(self, actor: Actor, group: int) -> _Wait:
+        tile = actor.unit[0]
+        memory = self._run.memories[tile]
+        segment = memory.segment(group, group + 1)
+        memory.doubt(actor, actor.clock, segment, None)
         by = self._of(segment)
         text = f"store waits for word {LANES * group} to become free: "
         if segment.readers:

@@ -106,6 +106,7 @@ class Actor:
 
 
 _NOTHING: Clock = []
+_REVOKED = "takes word {word}, whether before or after {other} is open"
 _OLD = "loads word {word}, whether before or after {other} is open"
 _GONE = "takes word {word}, which {other} may still have to load"
 _FREED = "stores word {word} with no order to its release by {other}"
@@ -120,8 +121,8 @@ class Segment:
     """Groups that have been accessed alike."""
 
     __slots__ = (
-        "before", "end", "first", "glances", "readers", "released", "store", "takes", "valid",
-        "writes",
+        "before", "end", "first", "glances", "readers", "released", "revoked", "store", "takes",
+        "valid", "writes",
     )  # fmt: skip
 
     def __init__(self, first: int, end: int) -> None:
@@ -139,6 +140,8 @@ class Segment:
         """Whether it was free already when it was released: a store need not have waited."""
         self.before: tuple[Event, ...] = ()
         """Who had taken or released it before it was stored."""
+        self.revoked: dict[int, tuple[Event, int]] = {}
+        """Who has ever stored or released it while readers were still to take it, and which."""
         self.glances: dict[int, Event] = {}
         """The last load without take of each core since."""
 
@@ -148,7 +151,7 @@ class Segment:
         self.end = at
         rest.valid, rest.readers, rest.store = self.valid, self.readers, self.store
         rest.writes, rest.takes, rest.released = self.writes, self.takes, self.released
-        rest.before, rest.glances = self.before, dict(self.glances)
+        rest.before, rest.glances, rest.revoked = self.before, self.glances.copy(), self.revoked
         return rest
 
 
@@ -215,6 +218,9 @@ class TileMemory:
         if not segment.valid or not segment.readers & bit:
             return False
         first, end = segment.first, segment.end
+        for event, readers in segment.revoked.values():
+            if readers & bit and not event.is_known(clock, first, end):
+                self._report(actor, event, segment, _REVOKED)
         if segment.store is not None:
             segment.store.join(clock, first, end)
         segment.takes += (actor.event(clock, first, end, (LANES * first, LANES * end)),)
@@ -312,7 +318,7 @@ class TileMemory:
                     )
         event = actor.event(clock, first, end, words)
         if segment.valid:
-            segment.readers = 0
+            self._revoke(segment, event)
             # one that is known to whoever knows this one, and is stored over, says nothing more
             kept = (write for write in segment.writes if not _within(write, segment, words))
             segment.writes = (*kept, event)
@@ -329,12 +335,20 @@ class TileMemory:
         for access in accesses if segment.store is None else (segment.store, *accesses):
             if not access.is_known(clock, first, end):
                 self._report(actor, access, segment, _USED)
-        words = LANES * first, LANES * end
-        segment.takes = (actor.event(clock, first, end, words),)
+        event = actor.event(clock, first, end, (LANES * first, LANES * end))
+        self._revoke(segment, event)
+        segment.takes = (event,)
         segment.released = not segment.valid
         segment.valid = False
-        segment.readers = 0
         self._wake(first, end)
+
+    @staticmethod
+    def _revoke(segment: Segment, event: Event) -> None:
+        """Nobody has to take it any more."""
+        if segment.readers:
+            readers = segment.revoked.get(event.tid, (event, 0))[1] | segment.readers
+            segment.revoked = {**segment.revoked, event.tid: (event, readers)}
+            segment.readers = 0
 
     @staticmethod
     def _begin(segment: Segment) -> None:
@@ -351,6 +365,22 @@ class TileMemory:
         if other.low < LANES * segment.end:
             word = max(word, other.low)
         self._race(actor, other, word, what)
+
+    def doubt(self, actor: Actor, clock: Clock, segment: Segment, bit: int | None) -> None:
+        """Report what somebody who waits in vain may have come too late for, at another speed.
+
+        ``bit`` is that of a load with take, 0 of one without, None of a store.
+        """
+        first, end = segment.first, segment.end
+        if bit is None:
+            found = [(event, _BOTH) for event in (segment.store, *segment.writes) if event]
+        elif bit:
+            found = [(event, _REVOKED) for event, who in segment.revoked.values() if who & bit]
+        else:
+            found = [(event, _OLD) for event in segment.takes]
+        for event, text in found:
+            if not event.is_known(clock, first, end):
+                self._report(actor, event, segment, text)
 
     # ---- waiting
 

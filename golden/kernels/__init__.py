@@ -12,6 +12,8 @@
     The innermost loops of both, as explicit vector code.
 ``wide``
     Any slicing, cells of up to 16 bits.
+``image``
+    Windows over images of words: rows of a crossbar, pools, and the errors behind them.
 
 Loops are written so that the compiler turns them into vector code; none relies on relaxed
 floating-point rules. Compiled code is cached beside the sources; the cache sees a change of the

@@ -14,23 +14,13 @@ from panther.arch.network import Kind, Network, Node, TrainPlan, factor
 from panther.arch.params import SliceParams
 from panther.arch.presets import PAPER, TINY
 from tests.golden.literal_network import LiteralNetwork
-from tests.golden.networks import cnn, first_weights, mlp, random_network, random_plan
+from tests.golden.networks import cnn, digits_plan, first_weights, mlp, random_network, random_plan
 
 MODES = {"V1": "sgd", "V2": "lazy", "V3": "eager"}
 ROOMY = replace(PAPER, rows=32, columns=32, slices=SliceParams(cell_bits=(13,) * 8))
 """Cells in which nothing saturates in a batch of images."""
 RANDOM = 60
 """Random networks compared with the literal one."""
-TUNED = {"error": 14, "weight": 27}
-"""Fraction bits with which the digits train best: updates seldom reach slices without room."""
-
-
-def tuned(network, **changes):
-    return TrainPlan(
-        error={node.name: TUNED["error"] for node in network.nodes},
-        weight={node.name: TUNED["weight"] for node in network.matrices},
-        **changes,
-    )
 
 
 def drawn(seed):
@@ -252,7 +242,7 @@ def test_float_steps_are_those_of_the_plan():
 def test_errors_are_near_those_of_float64():
     network = cnn()
     weights = first_weights(network, 0)
-    plan = tuned(network)
+    plan = digits_plan(network)
     trainer, plain = NetworkTrainer(network, weights, plan), FloatTrainer(network, weights, plan)
     data = digits(TrainFormats())
     x, labels = data.train_x[:50], data.train_y[:50]
@@ -272,7 +262,7 @@ def test_errors_are_near_those_of_float64():
 @pytest.mark.parametrize("make", [mlp, cnn])
 def test_digits_are_learned_as_well_as_in_float64(make):
     network = make()
-    plan = tuned(network, epochs=2, seed=1)
+    plan = digits_plan(network, epochs=2, seed=1)
     data = digits(TrainFormats())
     weights = first_weights(network, 1)
     ours = NetworkTrainer(network, weights, plan).fit(data)[-1]

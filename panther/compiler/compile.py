@@ -1,7 +1,7 @@
 """All passes, from a network to programs for every core and sequencer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panther.arch.network import Network, TrainPlan
 from panther.arch.node import NodeParams
@@ -53,10 +53,12 @@ class Compiled:
         """
         define = dict(zip(OUTER, (epochs, batches, batch), strict=True))
         head = "".join(f"        .equ {name}, {value}\n" for name, value in define.items())
+        core = self.node.tile.core
+        sequencer = replace(core, instructions=self.node.tile.instructions)
         return {
             unit: assemble_text(
                 head + text,
-                self.node.tile if unit[1] == SEQUENCER else self.node.tile.core,
+                sequencer if unit[1] == SEQUENCER else core,
                 name=unit_name(*unit),
             )
             for unit, text in self.texts.items()

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep mutate isa registers fuzz frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep puma mutate isa registers fuzz frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,10 @@ lockstep: setup  ## 100,000 random instructions on a core in RTL and its twin; A
 
 nodes: setup  ## random programs on whole nodes, RTL and twin; ARGS="--seed 7"
 	@$(PYTHON) -m cocotb_tests.node_campaign $(ARGS)
+
+puma: setup  ## the PUMA compiler's programs, every tile that computes in RTL
+	@for name in mlpPanther convGPanther; do \
+		$(PANTHER) import-puma tests/data/puma/$$name --engine rtl $(ARGS) || exit 1; done
 
 mutate: setup  ## break the hardware line by line; every test must see it
 	@$(PYTHON) -m cocotb_tests.mutations

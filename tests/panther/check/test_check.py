@@ -132,6 +132,16 @@ def test_circle_is_named():
             (0, 2, 0), "tile 0 core 0 pc 0", id="two writers",
         ),
         pytest.param(
+            {"0.0": "st r0, s0, 8, 4, core1 / st r0, s0, 8, 4, core1",
+             "0.1": "ld r0, s0, 8, 4, take", "0.2": "ld r0, s0, 8, 4"},
+            (0, 2, 0), "tile 0 core 1 pc 0", id="load of the words before or after",
+        ),
+        pytest.param(
+            {"0.0": "st r0, s0, 8, 4, core1 / inv s0, 8, 4 / st r0, s0, 8, 4, core1",
+             "0.1": "ld r0, s0, 8, 4, take"},
+            (0, 1, 0), "tile 0 core 0 pc 1", id="take before or after a release",
+        ),
+        pytest.param(
             {"0.0": "st r0, s0, 8, 16, core1 / st r0, s0, 12, 4, plain",
              "0.1": "ld r0, s0, 8, 4, take / inv s0, 20, 4"},
             (0, 1, 1), "tile 0 core 0 pc 0", id="release of a later group of a store",
@@ -152,6 +162,9 @@ def test_race(texts, place, other):
         # a store after the load, with a message in between
         {"0.0": "ld r0, s0, 4, 4 / st r0, s0, 16, 4, core1",
          "0.1": "ld r0, s0, 16, 4, take / st r0, s0, 4, 4, plain"},
+        # a store that has waited for whoever loaded
+        {"0.0": "loop 2, e / st r0, s0, 8, 4, core1 / e: inv s0, 4, 4",
+         "0.1": "ld r0, s0, 4, 4 / ld r0, s0, 8, 4, take"},
         # different words of one group that is valid already
         {"0.0": "st r0, s0, 4, 1, plain", "0.1": "st r0, s0, 5, 2, plain"},
         # an order that goes over two tiles

@@ -109,7 +109,8 @@ def max_pool(image: Ints, at: At, pooled: Ints) -> None:
 
 @njit(cache=True)
 def max_pool_error(image: Ints, pooled: Ints, e: Ints, at: At, error: Ints) -> None:
-    """Add the error of every window to the first of its words in the image that is the greatest.
+    """Add the error of every window to the first of its words that is the greatest. What lies
+    outside the image is the least word, and its share is lost.
 
     ``error`` has the shape of ``image``, ``e`` that of ``pooled``.
     """
@@ -121,11 +122,15 @@ def max_pool_error(image: Ints, pooled: Ints, e: Ints, at: At, error: Ints) -> N
                 top, left = i * stride_y - padding_y, j * stride_x - padding_x
                 for c in range(channels):
                     found = False
-                    for y in range(max(top, 0), min(top + kernel_height, height)):
-                        for x in range(max(left, 0), min(left + kernel_width, width)):
-                            if not found and image[b, y, x, c] == pooled[b, i, j, c]:
+                    for y in range(top, top + kernel_height):
+                        for x in range(left, left + kernel_width):
+                            inside = 0 <= y < height and 0 <= x < width
+                            word = image[b, y, x, c] if inside else LOW
+                            if found or word != pooled[b, i, j, c]:
+                                continue
+                            found = True
+                            if inside:
                                 error[b, y, x, c] = _saturated(error[b, y, x, c] + e[b, i, j, c])
-                                found = True
 
 
 @njit(cache=True)

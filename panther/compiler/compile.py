@@ -36,13 +36,6 @@ class Compiled:
     texts: dict[Core, str]
     """Assembly of every core and sequencer."""
 
-    @property
-    def around(self) -> tuple[int, int]:
-        """Rows above and below, and columns left and right, of an example in memory."""
-        source = self.network.nodes[0].name
-        paddings = [node.padding for node in self.network.users(source)]
-        return max(y for y, _ in paddings), max(x for _, x in paddings)
-
     def programs(self, epochs: int, batches: int, batch: int) -> dict[Core, Program]:
         """Machine code for a run over so many batches of so many examples, so many times.
 

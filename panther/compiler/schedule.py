@@ -141,11 +141,9 @@ class Scheduler:
                 self._homes[node.name] = self._homes.get(before.name, first)
         self._find_maps()
         source = network.nodes[0].name
-        paddings = [node.padding for node in network.users(source) if node.kind == Kind.MATRIX]
         for core, name in self.maps:
             if name == f"t.{source}":  # one record for all cores of a tile
-                around = max(p[0] for p in paddings), max(p[1] for p in paddings)
-                self.maps[core, name] = Map(name, network[source].shape, around)
+                self.maps[core, name] = Map(name, network[source].shape, around_input(network))
 
     # ---- what each core keeps
 
@@ -186,6 +184,8 @@ class Scheduler:
                 if seen is not node:
                     self._need(home, seen.name)
             elif step.does == Does.FORWARD:
+                if self._pooled(node) == f"t.{network.nodes[0].name}.low":
+                    self._need(home, taken)
                 self._need(home, taken, node.padding, name=self._pooled(node))
                 for other in node.inputs[1:]:
                     self._need(home, other)
@@ -709,6 +709,7 @@ class Scheduler:
 
     def make(self) -> LoopProgram:
         with self.loop("example", "BATCH"):
+            self.copy_input()
             for step in self.steps:
                 self.step(step)
         if self.plan.variant == "V2":
@@ -728,6 +729,18 @@ class Scheduler:
             self.fill(buffer)
         return LoopProgram(buffers, tuple(self._blocks.pop()), body)
 
+    def copy_input(self) -> None:
+        """The example, with padding of the least word, for a maximum that takes it at once."""
+        node = self.network.nodes[0]
+        for core, name in list(self.maps):
+            if name == f"t.{node.name}.low":
+                with self.pixels(*node.shape[:2]):
+                    for channel, length in self.segments(node.shape[2]):
+                        source = self.pixel(self.maps[core, f"t.{node.name}"], channel)
+                        words = self.load(core, "a", source, length)
+                        target = self.pixel(self.maps[core, name], channel)
+                        self.emit(core, "st", words, target, length)
+
     def step(self, step: Step) -> None:
         node = step.node
         matrix = node.kind == Kind.MATRIX
@@ -744,6 +757,16 @@ class Scheduler:
             self.return_matrix(step) if matrix else self.return_other(step)
         elif self.plan.variant != "V2":
             self.update(node)
+
+
+def around_input(network: Network) -> tuple[int, int]:
+    """Rows above and below, and columns left and right, of an example in memory."""
+    paddings = [
+        node.padding
+        for node in network.users(network.nodes[0].name)
+        if node.kind in (Kind.MATRIX, Kind.AVG_POOL)
+    ]
+    return max((y for y, _ in paddings), default=0), max((x for _, x in paddings), default=0)
 
 
 def _mean(node: Node) -> Factor:

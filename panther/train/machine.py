@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panther.compiler.compile import Compiled
-from panther.compiler.schedule import LABEL
+from panther.compiler.schedule import LABEL, around_input
 from panther.compiler.tiling import FEEDBACK
 from panther.host import Host
 
@@ -147,7 +147,7 @@ class Machine:
                 if name == LABEL:
                     records[:, offset] = labels
                     continue
-                around = self.compiled.around
+                around = around_input(network)
                 made = np.zeros(
                     (len(x), height + 2 * around[0], width + 2 * around[1], -(-channels // 4) * 4),
                     np.int64,
@@ -174,4 +174,3 @@ class Machine:
             words = np.concatenate([counters, rates.reshape(-1)])
             if len(words):
                 await self.host.write_memory(core[0], address, words)
-

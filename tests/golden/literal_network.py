@@ -161,9 +161,10 @@ class LiteralNetwork:
                     back[i, j, c] = sat(rounded(e[i, j, c] * d, 14))
             elif node.kind == Kind.MAX_POOL:
                 for c in channels:
-                    places = [p for _, p in self.window(node, i, j) if p]
-                    first = next(p for p in places if x[p][c] == y[i, j, c])
-                    back[first][c] = sat(back[first][c] + e[i, j, c])
+                    places = [p for _, p in self.window(node, i, j)]
+                    first = next(p for p in places if (x[p][c] if p else -32768) == y[i, j, c])
+                    if first:
+                        back[first][c] = sat(back[first][c] + e[i, j, c])
             else:
                 assert node.kind == Kind.AVG_POOL
                 by = factor(1 / (node.kernel[0] * node.kernel[1]))

@@ -583,14 +583,11 @@ class Draft:
         problems = self.problems()
         if not problems and not losses:
             problems = ["model must have a loss at its end: softmax or mse"]
-        order = list(self._needed(losses))
-        if not problems and self.input not in order:
-            problems = ["model must use its input"]
         if problems:
             raise ModelError(problems, self.entries)
         counts: dict[str, int] = {}
         names: dict[str, str] = {}
-        for name in [self.input, *(name for name in order if name != self.input)]:
+        for name in self._needed(losses):
             op = self._entries[name].node.op
             names[name] = f"{op}_{counts.get(op, 0)}"
             counts[op] = counts.get(op, 0) + 1
@@ -609,7 +606,7 @@ class Draft:
         return Graph(self.name, nodes, weights, tuple(self.notes))
 
     def _needed(self, losses: Sequence[str]) -> Iterator[str]:
-        """Nodes before the losses, each after its inputs, first input first."""
+        """Losses and all before them, each after its inputs, first input first."""
         done: set[str] = set()
         stack = list(reversed(losses))
         while stack:

@@ -78,6 +78,15 @@ def test_equal_are_those_that_compute_the_same(cnn):
     assert Graph("cnn", cnn.nodes, weights).digest() != cnn.digest()
 
 
+def test_digest_counts_names_and_shapes():
+    def digest(key, shape):
+        graph = Graph("x", MODELS["mlp"](1).nodes, MODELS["mlp"](1).weights)
+        object.__setattr__(graph, "weights", {key: np.zeros(shape)})
+        return graph.digest()
+
+    assert len({digest("a", (2, 3)), digest("b", (2, 3)), digest("a", (3, 2))}) == 3
+
+
 def test_weights_cannot_be_written_to(cnn):
     with pytest.raises(ValueError, match="read-only"):
         cnn.weights["linear_0.weight"][0, 0] = 1

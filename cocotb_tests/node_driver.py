@@ -60,6 +60,22 @@ def run(limit: int = 0) -> Access:
     return Access(_RUN, limit)
 
 
+class AccessRefusedError(RuntimeError):
+    """The node has answered an access with an error.
+
+    Parameters
+    ----------
+    access
+        The access.
+    answer
+        The response's number.
+    """
+
+    def __init__(self, access: Access, answer: int) -> None:
+        super().__init__(f"Access must be answered, not with {answer}: {access}")
+        self.access, self.answer = access, answer
+
+
 class NodeDriver:
     """A node on its bench; made after :func:`cocotb_tests.host.reset`.
 
@@ -133,7 +149,7 @@ class NodeDriver:
 
         Raises
         ------
-        RuntimeError
+        AccessRefusedError
             If an access is answered with an error.
         """
         found: list[int] = []
@@ -152,7 +168,7 @@ class NodeDriver:
                 self.on_block()
             for access, answer in zip(part, self._answers.read(0, len(part)), strict=True):
                 if access.kind != _RUN and answer[2]:
-                    raise RuntimeError(f"Access must be answered, not with {answer[2]}: {access}")
+                    raise AccessRefusedError(access, int(answer[2]))
                 data = int(answer[0]) | int(answer[1]) << 32
                 found.append(data if access.kind & _READ and access.kind != _RUN else 0)
         return found

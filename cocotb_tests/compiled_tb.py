@@ -1,0 +1,116 @@
+"""Compiled training programs in RTL, in lockstep with the twin; all cells end as golden's.
+
+What is trained comes as JSON in PANTHER_TRAINING; what came of it goes into ``training.json``.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import cocotb
+import pytest
+
+from cocotb_tests.compare import Divergence
+from cocotb_tests.compiled import Training
+from cocotb_tests.host import reset
+from cocotb_tests.node_driver import memory
+from cocotb_tests.node_lockstep import NodeLockstep, NodeRig
+from panther.arch.core import LANES
+from panther.arch.node_registers import PROGRAM, WORDS, memory_address
+
+RESULT = "training.json"
+LIMIT = 400_000
+"""Cycles in which an example has been trained."""
+
+
+async def prepared(dut) -> tuple[NodeRig, list[Training]]:
+    """The rig and the trainings."""
+    trainings = [Training(**fields) for fields in json.loads(os.environ["PANTHER_TRAINING"])]
+    await reset(dut)
+    return NodeRig(dut, trainings[0].params), trainings
+
+
+async def train(rig: NodeRig, training: Training, lockstep: NodeLockstep) -> None:
+    """Run to the end.
+
+    Raises
+    ------
+    Divergence
+        At the first difference between RTL and twin.
+    """
+    await lockstep.start(training.starts())
+    await lockstep.run(limit=LIMIT * training.examples)
+    stopped = {unit: status for unit, status in lockstep.statuses.items() if status.fault}
+    assert not stopped, f"All units must halt, but {stopped} did not"
+
+
+@cocotb.test()
+async def training_matches_golden(dut):
+    rig, trainings = await prepared(dut)
+    found = []
+    for training in trainings:
+        dut._log.info("%s", training)
+        begin = time.process_time()
+        lockstep = await rig.prepare(training)
+        ready = time.process_time()
+        await train(rig, training, lockstep)
+        seconds = time.process_time() - ready
+        trainer = training.train()
+        for arrays in (lockstep.arrays, [a for core in rig.twin.cores for a in core.arrays]):
+            wrong = training.unequal_cells(arrays, trainer)
+            assert wrong == 0, f"{wrong} cells must be golden's: {training}"
+        assert training.unequal_cells(lockstep.arrays, training.trainer()), "Cells must change"
+        result = {
+            "network": training.network,
+            "variant": training.variant,
+            "examples": training.examples,
+            "instructions": sum(streams.retired for streams in lockstep.streams),
+            "cycles": lockstep.cycles,
+            "compared": lockstep.compared + sum(core.compared for core in lockstep.streams),
+            "sent": sum(rig.twin.counters(t)["sent"] for t in range(rig.params.tiles)),
+            "load_seconds": ready - begin,
+            "seconds": seconds,
+        }
+        found.append(result)
+        Path(RESULT).write_text(json.dumps(found, indent=1))
+
+
+async def flip_cell(rig, training, lockstep):
+    """One of RTL's cells is another."""
+    cells = lockstep.arrays[0].cells.copy()
+    cells[3, 1, 2] ^= 1
+    lockstep.arrays[0].cells = cells
+
+
+async def flip_rate(rig, training, lockstep):
+    """One of RTL's learning rates is another."""
+    layout = training.compiled.layout
+    core = next(core for core, names in layout.rates.items() if names)
+    place = layout.parameters[core] + layout.counter_words(core)
+    address = memory_address(core[0], WORDS, place // LANES)
+    (word,) = await rig.driver.play([memory(address)])
+    await rig.driver.play([memory(address, word ^ 1 << 16 * (place % LANES))])
+
+
+async def flip_program(rig, training, lockstep):
+    """One of RTL's requantisation shifts is another."""
+    program = training.assembled(rig.params)[0, 0]
+    at = next(n for n, s in program.source.items() if "mvm_shift" in s.text)
+    await rig.driver.play([memory(memory_address(0, PROGRAM, 0, at), program.words[at] ^ 1)])
+
+
+@cocotb.test()
+async def mistakes_are_seen(dut):
+    rig, (training, *_) = await prepared(dut)
+    for flip, place in (
+        (flip_cell, "tile 0, core 0"),
+        (flip_rate, "tile 0, core 0"),
+        (flip_program, "tile 0, core 0"),
+    ):
+        lockstep = await rig.prepare(training)
+        await flip(rig, training, lockstep)
+        with pytest.raises(Divergence) as caught:
+            await train(rig, training, lockstep)
+        assert f"first divergence: {place}, cycle" in str(caught.value), caught.value
+        await reset(dut)

@@ -1,0 +1,161 @@
+"""A node in RTL to train on: one simulation that stays alive, as a transport for a host.
+
+::
+
+    node = least_cores(compiled.node, crossbars=2)
+    with RtlTransport(node) as transport:
+        machine = Machine(Host(transport), compiled)
+        now(machine.run(x, labels, batch=1))
+
+The simulator is a process of its own; accesses go to it through a socket.
+"""
+
+import pickle
+import socket
+import tempfile
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from cocotb_tests.designs import node_lockstep_bench
+from panther import sim
+from panther.arch.node import NodeParams
+from panther.tools import SimulationError, require_simulator
+
+TESTBENCH = "cocotb_tests.engine_tb"
+_LOOK_SECONDS = 0.2
+"""Between two looks at whether the simulator still lives."""
+
+
+def least_cores(node: NodeParams, crossbars: int) -> NodeParams:
+    """The node with no more cores, and no more tiles, than a network with so many crossbars takes:
+    what nobody uses is built and simulated all the same.
+    """
+    mcus = node.tile.core.mcus
+    cores = max(1, min(node.tile.cores, -(-crossbars // mcus)))
+    if crossbars <= cores * mcus:
+        node = replace(node, width=1, height=1)
+    return replace(node, tile=replace(node.tile, cores=cores))
+
+
+class RtlTransport:
+    """A way to a node in RTL with ideal arrays; see :class:`panther.host.Transport`.
+
+    Entering it builds the node, unless that has been done, and starts the simulation; leaving it
+    ends it. Methods never wait for an event loop, so :func:`panther.host.now` may call a host's.
+
+    Parameters
+    ----------
+    params
+        The node.
+    simulator
+        "verilator" or "icarus".
+
+    Raises
+    ------
+    ToolError
+        On entering, if the simulator is missing or too old; the message says what to install.
+    SimulationError
+        On entering, if it does not accept the design, and from every method if the simulation has
+        broken down.
+    """
+
+    def __init__(self, params: NodeParams, simulator: str = "verilator") -> None:
+        self._params = params
+        self._simulator = simulator
+        self._cycles = 0
+        self._stop = threading.Event()
+        self._stack = ExitStack()
+        self._future: Future[sim.Result]
+        self._connection: Connection
+
+    @property
+    def params(self) -> NodeParams:
+        return self._params
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles of all waits so far."""
+        return self._cycles
+
+    def __enter__(self) -> "RtlTransport":
+        require_simulator(self._simulator)
+        built = sim.build(node_lockstep_bench(self._params), self._simulator)
+        with ExitStack() as stack:
+            # a socket's path must be short
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panther-")))
+            (folder / "node.pickle").write_bytes(pickle.dumps(self._params))
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(folder / "engine"))
+            listener.listen(1)
+            listener.settimeout(_LOOK_SECONDS)
+            pool = stack.enter_context(ThreadPoolExecutor(1))
+            stack.callback(self._stop.set)
+            self._future = pool.submit(
+                sim.run, built, TESTBENCH, seed=1, expected=1, path=folder / "run",
+                variables={"PANTHER_ENGINE": str(folder)}, stop=self._stop,
+            )  # fmt: skip
+            while True:
+                try:
+                    accepted, _ = listener.accept()
+                    break
+                except TimeoutError:
+                    self._check_alive()
+            self._connection = stack.enter_context(Connection(accepted.detach()))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        with self._stack:
+            if kind is None:
+                # hung up on, the simulation ends by itself
+                self._connection.close()
+                if failures := self._future.result().failures:
+                    raise SimulationError(f"Simulation failed: {failures[0].failure.strip()}")
+
+    def _check_alive(self) -> None:
+        """Raise what ended the simulation, if it has ended."""
+        if self._future.done():
+            result = self._future.result()
+            said = [outcome.failure.strip() for outcome in result.failures] or ["no failure"]
+            raise SimulationError(f"Simulation ended early: {said[0]}")
+
+    def _ask(self, *request: Any) -> Any:
+        try:
+            self._connection.send(request)
+            while not self._connection.poll(_LOOK_SECONDS):
+                self._check_alive()
+            answer, self._cycles = self._connection.recv()
+        except (EOFError, OSError) as error:
+            self._future.exception()
+            self._check_alive()
+            raise SimulationError("Simulation ended early") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def read(self, address: int) -> int:
+        value: int = self._ask("read", address)
+        return value
+
+    async def write(self, address: int, value: int) -> None:
+        self._ask("write", address, value)
+
+    async def load(self, address: int, count: int) -> bytes:
+        data: bytes = self._ask("load", address, count)
+        return data
+
+    async def store(self, address: int, data: bytes) -> None:
+        self._ask("store", address, data)
+
+    async def wait(self, limit_cycles: int) -> bool:
+        pending: bool = self._ask("wait", limit_cycles)
+        return pending

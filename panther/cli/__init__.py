@@ -24,6 +24,7 @@ from panther.cli.replay import replay
 from panther.cli.run import run
 from panther.cli.synth import synth
 from panther.cli.tool import tool
+from panther.cli.train import train
 from panther.cli.verilog import verilog
 from panther.tools import SimulationError, ToolError
 
@@ -37,7 +38,7 @@ COMMANDS = {
     command.__name__.strip("_").replace("_", "-"): command
     for command in (
         asm, check, demo, disasm, doctor, import_, import_puma, node, presets, regress, replay,
-        run, synth, tool, verilog,
+        run, synth, tool, train, verilog,
     )
 }  # fmt: skip
 for name, command in COMMANDS.items():

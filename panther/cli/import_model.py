@@ -41,7 +41,7 @@ def import_(
     from panther.compiler.graph import Entry, ModelError, to_text
     from panther.frontends.load import load
 
-    sizes = None if shape is None else _sizes(shape)
+    sizes = None if shape is None else sizes_of(shape)
     try:
         graph = load(model, shape=sizes, loss=loss)
         network, _ = canonicalise(graph)
@@ -71,7 +71,7 @@ def import_(
     )
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def sizes_of(text: str) -> tuple[int, ...]:
     if re.fullmatch(r"\d{1,6}(x\d{1,6})*", text) is None:
         raise UserError(f"Input must be a shape such as 1x8x8 or 64, not {text!r}")
     return tuple(int(size) for size in text.split("x"))

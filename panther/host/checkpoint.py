@@ -234,8 +234,8 @@ async def save(
         _remove_leftovers(folder)
         existed = (folder / name).exists()
         try:
-            _write(folder / name, content)
-            _write(sidecar, text.encode())
+            write_whole(folder / name, content)
+            write_whole(sidecar, text.encode())
         except BaseException:
             if not existed and not (sidecar.exists() and sidecar.read_bytes() == text.encode()):
                 (folder / name).unlink(missing_ok=True)
@@ -400,7 +400,7 @@ def _difference(saved: Any, own: Any, name: str = "") -> str:
     return "" if saved == own else f"{name} must be {own}, not {saved}"
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Put a file in its place, whole and on the disk, or leave no trace."""
     partial = path.with_name(path.name + _TEMPORARY)
     try:

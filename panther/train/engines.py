@@ -1,0 +1,156 @@
+"""What a network is trained on: the golden model, or a node through its host.
+
+All engines go from one state to the same next one, so a run may go on with another engine: a state
+is what :meth:`golden.network.NetworkTrainer.state` returns between two batches.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from golden.fixed import Ints
+from golden.network import State
+from models.system.node import Node
+from panther.host import Host, TransactionTransport, now
+from panther.train.errors import TrainError
+from panther.train.machine import Machine
+from panther.train.nodes import Fitted
+from panther.train.problem import Problem
+
+ENGINES = ("golden", "transaction", "rtl")
+
+
+class Engine(Protocol):
+    """Trains batches."""
+
+    @property
+    def name(self) -> str:
+        """One of ``ENGINES``."""
+
+    @property
+    def room(self) -> int:
+        """Examples one call of :meth:`run` may have."""
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles so far; 0 where there is no clock."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+
+    def run(self, x: Ints, labels: Ints, *, batch: int, epoch: int) -> None:
+        """Train whole batches, the last of which may be the short one of an epoch's end.
+
+        Parameters
+        ----------
+        x : ndarray of shape (examples, height, width, channels)
+        labels : ndarray of shape (examples,)
+        batch : int
+            Examples of each batch; the examples are whole batches.
+        epoch : int
+            Counted from 0, for the learning rate.
+        """
+
+    def state(self) -> State:
+        """Where training stands."""
+
+
+class GoldenEngine:
+    """The golden model."""
+
+    name = "golden"
+    room = 1 << 30
+    cycles = 0
+
+    def __init__(self, problem: Problem) -> None:
+        self.trainer = problem.trainer()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.trainer.restore(state)
+
+    def run(self, x: Ints, labels: Ints, *, batch: int, epoch: int) -> None:
+        self.trainer.start_epoch(epoch)
+        for start in range(0, len(x), batch):
+            chosen = slice(start, start + batch)
+            self.trainer.batch(x[chosen], labels[chosen])
+        self.trainer.finish_batch()
+
+    def state(self) -> State:
+        return self.trainer.state()
+
+
+class MachineEngine:
+    """A node at transaction level."""
+
+    name = "transaction"
+
+    def __init__(self, problem: Problem, fitted: Fitted) -> None:
+        self.problem = problem
+        self._node = Node(fitted.compiled.node)
+        self.machine = Machine(Host(TransactionTransport(self._node)), fitted.compiled)
+        self._examples = self._epoch = 0
+        self.restore(problem.trainer().state())
+
+    @property
+    def room(self) -> int:
+        return self.machine.room
+
+    @property
+    def cycles(self) -> int:
+        return self._node.clock
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        prefix = "written/" if self.problem.plan.variant == "V3" else "cells/"
+        now(self.machine.load_cells({name: state[prefix + name] for name in self.machine.opas}))
+        self.machine.opas = {name: int(state[f"opas/{name}"]) for name in self.machine.opas}
+        self._examples, self._epoch = int(state["examples"]), int(state["epoch"])
+
+    def run(self, x: Ints, labels: Ints, *, batch: int, epoch: int) -> None:
+        now(self.machine.run(x, labels, batch=batch, epochs=[epoch]))
+        self._examples += len(x)
+        self._epoch = epoch
+
+    def state(self) -> State:
+        found: State = {"examples": self._examples, "epoch": self._epoch, "in_batch": 0}
+        for name, cells in now(self.machine.read_cells()).items():
+            found[f"cells/{name}"] = cells
+            found[f"opas/{name}"] = self.machine.opas[name]
+            if self.problem.plan.variant == "V3":
+                found[f"written/{name}"] = cells
+        return found
+
+
+def make(name: str, problem: Problem, fitted: Fitted | None) -> Engine:
+    """An engine at the beginning of a run.
+
+    Raises
+    ------
+    TrainError
+        If there is none of this name.
+    """
+    if name == "golden":
+        return GoldenEngine(problem)
+    if name == "rtl":
+        raise TrainError("Engine must be golden or transaction: rtl is not there yet")
+    if name not in ENGINES or fitted is None:
+        raise TrainError(f"Engine must be one of {', '.join(ENGINES)}, not {name!r}")
+    return MachineEngine(problem, fitted)
+
+
+def differences(state: Mapping[str, Any], golden: Mapping[str, Any]) -> list[str]:
+    """Where a state is not golden's, one line for every matrix; cells and counts of OPAs."""
+    found = []
+    for key, value in state.items():
+        wanted = golden[key]
+        if isinstance(value, np.ndarray):
+            wrong = np.argwhere(value != wanted)
+            if len(wrong):
+                place = tuple(int(n) for n in wrong[0])
+                found.append(
+                    f"{key}: {len(wrong)} of {value.size} differ, first in slice {place[0]}, row "
+                    f"{place[1]}, column {place[2]}: {value[place]}, golden {wanted[place]}"
+                )
+        elif value != wanted:
+            found.append(f"{key}: {value}, golden {wanted}")
+    return found

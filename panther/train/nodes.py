@@ -1,0 +1,145 @@
+"""The node a network is trained on: the one that is asked for, or the smallest that holds it."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from panther.arch.core import ADDRESS_BITS, GENERAL_BASE, CoreParams
+from panther.arch.network import Network, TrainPlan
+from panther.arch.node import NodeParams
+from panther.arch.overrides import override_node
+from panther.arch.presets import NODES, node_preset
+from panther.arch.tile import TILE_BITS, TileParams
+from panther.asm import AssemblyError
+from panther.compiler.compile import Compiled, compile_network
+from panther.compiler.placement import DoesNotFitError
+from panther.compiler.tiling import tile as cut
+from panther.train.errors import TrainError
+
+INSTRUCTIONS = 2048
+"""Of cores and sequencers: what a hand's loops need is too little for a layer's."""
+MOST_INSTRUCTIONS = 1 << ADDRESS_BITS
+MOST_REGISTERS = (1 << ADDRESS_BITS) - GENERAL_BASE
+MOST_TILES = 1 << TILE_BITS
+CORES = (8, 4, 2, 1)
+"""Of a tile: with fewer there is more memory for each."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Programs on a node that holds them."""
+
+    compiled: Compiled
+    words: int
+    """Instructions of the longest program."""
+
+    def __str__(self) -> str:
+        node = self.compiled.node
+        core = node.tile.core
+        used = len({placed.core[0] for placed in self.compiled.placed})
+        return (
+            f"{node.width} x {node.height} tiles, {used} of them used, with {node.tile.cores} "
+            f"cores of {core.mcus} crossbars of {core.mcu.rows} x {core.mcu.columns} each; "
+            f"{len(self.compiled.placed)} crossbars taken, programs of at most {self.words} of "
+            f"{core.instructions} instructions, {core.registers} registers"
+        )
+
+
+def parse_node(text: str, overrides: Sequence[str] = ()) -> NodeParams | None:
+    """A preset, ``WxH`` tiles like the paper's, or None for ``auto``.
+
+    Raises
+    ------
+    TrainError
+        If it is none of these.
+    """
+    try:
+        if text == "auto":
+            if overrides:
+                raise ValueError("Parameters of the node must be given with a node: --node 2x1")
+            return None
+        mesh = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)
+        if mesh is not None:
+            node = replace(_like_paper(8), width=int(mesh[1]), height=int(mesh[2]))
+        elif text.upper() in NODES:
+            node = node_preset(text)
+        else:
+            raise ValueError(
+                f"Node must be auto, a mesh such as 2x1, or one of {', '.join(NODES)}, not {text!r}"
+            )
+        return override_node(node, overrides)
+    except ValueError as error:
+        raise TrainError(str(error)) from error
+
+
+def fit(network: Network, plan: TrainPlan, node: NodeParams | None = None) -> Fitted:
+    """Compile a network for a node, or for the smallest of the paper's tiles that holds it.
+
+    Without ``node`` tiles have the paper's crossbars and memory; cores have more registers, tiles
+    fewer cores, if they must.
+
+    Raises
+    ------
+    TrainError
+        If it does not fit; the message says what is missing, and how many tiles it needs.
+    """
+    if plan.history:
+        raise TrainError("Momentum must be trained with engine golden: there are no programs yet")
+    nodes = [node] if node is not None else list(_meshes(network, plan))
+    failure: Exception | None = None
+    for candidate in nodes:
+        try:
+            return _fitted(network, plan, candidate, grow=node is None)
+        except (DoesNotFitError, AssemblyError) as error:
+            failure = failure or error
+    what = "must fit the node" if node is not None else "must fit a node of the paper's tiles"
+    raise TrainError(f"Network {what}: {_first_line(failure)}") from failure
+
+
+def _first_line(error: Exception | None) -> str:
+    return str(error).splitlines()[0]
+
+
+def _meshes(network: Network, plan: TrainPlan) -> Iterator[NodeParams]:
+    """From the fewest tiles to the most memory for each crossbar."""
+    crossbars = len(cut(network, plan))
+    for cores in CORES:
+        node = _like_paper(cores)
+        in_tile = node.tile.cores * node.tile.core.mcus
+        tiles = -(-crossbars // in_tile)
+        if tiles > MOST_TILES:
+            if cores == CORES[0]:
+                raise TrainError(
+                    f"Network must fit a node of {MOST_TILES} tiles of {in_tile} crossbars, not "
+                    f"need {tiles} for its {crossbars}"
+                )
+            return
+        width = math.isqrt(tiles - 1) + 1
+        mesh = replace(node, width=width, height=-(-tiles // width))
+        yield mesh
+        core = replace(mesh.tile.core, registers=MOST_REGISTERS)
+        yield replace(mesh, tile=replace(mesh.tile, core=core))
+
+
+def _like_paper(cores: int) -> NodeParams:
+    core = CoreParams(instructions=INSTRUCTIONS)
+    tile = TileParams(core=core, cores=cores, instructions=INSTRUCTIONS)
+    return NodeParams(tile=tile, width=1, height=1)
+
+
+def _fitted(network: Network, plan: TrainPlan, node: NodeParams, *, grow: bool) -> Fitted:
+    """Programs, with room for as many instructions as they need if the node may ``grow``."""
+    wide = _with_instructions(node, MOST_INSTRUCTIONS) if grow else node
+    compiled = compile_network(network, plan, wide)
+    programs = compiled.programs(1, 1, plan.batch)
+    words = max(len(program.words) for program in programs.values())
+    if grow:
+        room = max(INSTRUCTIONS, 1 << (words - 1).bit_length())
+        compiled = replace(compiled, node=_with_instructions(node, room))
+    return Fitted(compiled, words)
+
+
+def _with_instructions(node: NodeParams, words: int) -> NodeParams:
+    core = replace(node.tile.core, instructions=words)
+    return replace(node, tile=replace(node.tile, core=core, instructions=words))

@@ -46,7 +46,8 @@ class CoreParams:
     instructions: int = 512
     """Words of the instruction memory, 64 bits and a parity bit each."""
     memory_words: int = 32768
-    """Words of 16 bits the core can address: the 64 KiB of its tile."""
+    """Words of 16 bits the core can address: the 64 KiB of its tile. A node whose tiles have more
+    can be compiled for; the host's address map does not reach it."""
     memory_cycles: int = 2
     """From the cycle in which the memory takes a load to that of its answer."""
 
@@ -55,7 +56,7 @@ class CoreParams:
         check_range("MCUs", self.mcus, 1, MAX_MCUS)
         check_range("Registers", self.registers, LANES, (1 << ADDRESS_BITS) - GENERAL_BASE)
         check_range("Instructions", self.instructions, 2, 1 << ADDRESS_BITS)
-        check_range("Memory words", self.memory_words, LANES, 1 << 15)
+        check_range("Memory words", self.memory_words, LANES, 1 << 21)
         check_range("Memory cycles", self.memory_cycles, 1, 16)
         for name, value in (("Registers", self.registers), ("Memory words", self.memory_words)):
             if value % LANES:

@@ -265,7 +265,14 @@ def units(params: NodeParams) -> tuple[int, ...]:
 
 
 def node_registers(params: NodeParams) -> tuple[Register, ...]:
-    """The registers page 0 of this node has, those that are constant with their values."""
+    """The registers page 0 of this node has, those that are constant with their values.
+
+    Raises
+    ------
+    ValueError
+        If a tile has more memory than the address map has room for.
+    """
+    check_range("Memory words within the host's reach", params.tile.core.memory_words, 0, 1 << 15)
     mcu, tile, core = params.tile.core.mcu, params.tile, params.tile.core
     constants = {
         "mesh": (params.width, params.height),

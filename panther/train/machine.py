@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from panther.arch.core import LANES
+from panther.arch.network import Network, padded
 from panther.compiler.compile import Compiled
 from panther.compiler.schedule import LABEL, around_input
 from panther.compiler.tiling import FEEDBACK
@@ -131,33 +133,14 @@ class Machine:
             self.opas[name] = 0 if plan.variant == "V3" else total % plan.crs_period
 
     async def _write_examples(self, x: Ints, labels: Ints) -> None:
-        layout, network = self.compiled.layout, self.compiled.network
-        height, width, channels = network.nodes[0].shape
-        maps = {
-            (buffer.core[0], buffer.name): buffer.words
-            for buffer in self.compiled.loops.buffers
-            if buffer.space == "example"
-        }
-        pictures = x.reshape(len(x), height, width, channels)
-        for number, tile in layout.tiles.items():
+        for number, tile in self.compiled.layout.tiles.items():
             if not tile.record_words:
                 continue
-            records = np.zeros((len(x), tile.record_words), np.int64)
-            for name, (offset, _) in tile.record.items():
-                if name == LABEL:
-                    records[:, offset] = labels
-                    continue
-                around = around_input(network)
-                made = np.zeros(
-                    (len(x), height + 2 * around[0], width + 2 * around[1], -(-channels // 4) * 4),
-                    np.int64,
-                )
-                made[
-                    :, around[0] : around[0] + height, around[1] : around[1] + width, :channels
-                ] = pictures
-                words = maps[number, name]
-                records[:, offset : offset + words] = made.reshape(len(x), words)
-            await self.host.write_memory(number, tile.examples, records.reshape(-1))
+            memory = np.zeros((len(x), tile.record_words), np.int64)
+            for name, (offset, words) in tile.record.items():
+                part = records(self.compiled.network, name, x, labels)
+                memory[:, offset : offset + words] = part
+            await self.host.write_memory(number, tile.examples, memory.reshape(-1))
 
     async def _write_parameters(self, epochs: Sequence[int]) -> None:
         layout, plan, network = (
@@ -174,3 +157,21 @@ class Machine:
             words = np.concatenate([counters, rates.reshape(-1)])
             if len(words):
                 await self.host.write_memory(core[0], address, words)
+
+
+def records(network: Network, name: str, x: Ints, labels: Ints) -> Ints:
+    """What the host writes of examples into a buffer: images with their padding, or labels; shape
+    (examples, words of the buffer).
+    """
+    if name == LABEL:
+        found = np.zeros((len(x), LANES), np.int64)
+        found[:, 0] = labels
+        return found
+    height, width, channels = network.nodes[0].shape
+    above, left = around_input(network)
+    image = np.zeros(
+        (len(x), height + 2 * above, width + 2 * left, padded(channels)), np.int64
+    )  # fmt: skip
+    inside = image[:, above : above + height, left : left + width, :channels]
+    inside[:] = x.reshape(inside.shape)
+    return image.reshape(len(x), -1)

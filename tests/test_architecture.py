@@ -25,18 +25,9 @@ MAY_IMPORT = {
     "panther/frontends": ARCH | {"panther.compiler", "numpy", "onnx", "torch"},
     "panther/puma": ARCH | {"panther.host", "numpy"},
     "panther/train": ARCH
-    | {
-        "panther.asm",
-        "panther.compiler",
-        "panther.frontends",
-        "panther.host",
-        "golden",
-        "models",
-        "numpy",
-        "rich",
-        "safetensors",
-        "tensorboardX",
-    },
+    | {"panther.asm", "panther.compiler", "panther.frontends", "panther.host", "panther.sim"}
+    | {"panther.tools", "cocotb_tests", "golden", "models"}
+    | {"numpy", "rich", "safetensors", "tensorboardX"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},
     "panther/cli": ANYTHING,
     "hdl": ARCH | {"amaranth"},

@@ -58,6 +58,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Parameter of it. Repeatable."),
     ] = None,
+    sim: Annotated[str, typer.Option(help="verilator or icarus, of --engine rtl.")] = "verilator",
     run: Annotated[
         Path | None, typer.Option(help="Folder that is left; default: runs/MODEL-1 and so on.")
     ] = None,
@@ -73,6 +74,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a network: the cells are the same on every engine, and so is a resumed run."""
+    from panther.cli.simulation import check_simulator
     from panther.train.errors import MismatchError, TrainError
     from panther.train.progress import Watcher
     from panther.train.run import ROW, row
@@ -97,6 +99,8 @@ def train(
 
     if resume and run is None:
         raise UserError("Resuming must have a run folder: --run FOLDER")
+    if engine == "rtl":
+        check_simulator(sim)
     folder = _free(model) if run is None else run
     try:
         done = start(
@@ -106,7 +110,7 @@ def train(
             examples=examples, shape=None if shape is None else sizes_of(shape), loss=loss,
             node=node, node_parameters=sets or [], folder=folder, resume=resume,
             checkpoint_every=checkpoint_every, check=check, tensorboard=tensorboard,
-            watcher=Printer(),
+            simulator=sim, watcher=Printer(),
         )  # fmt: skip
     except TrainError as error:
         for problem in str(error).splitlines():

@@ -4,7 +4,8 @@ All engines go from one state to the same next one, so a run may go on with anot
 is what :meth:`golden.network.NetworkTrainer.state` returns between two batches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,13 +13,14 @@ import numpy as np
 from golden.fixed import Ints
 from golden.network import State
 from models.system.node import Node
-from panther.host import Host, TransactionTransport, now
-from panther.train.errors import TrainError
+from panther.host import Host, TransactionTransport, Transport, now
 from panther.train.machine import Machine
 from panther.train.nodes import Fitted
 from panther.train.problem import Problem
 
 ENGINES = ("golden", "transaction", "rtl")
+AT_ONCE, IN_RTL = 64, 4
+"""Examples that are trained at once, so that progress shows."""
 
 
 class Engine(Protocol):
@@ -30,7 +32,7 @@ class Engine(Protocol):
 
     @property
     def room(self) -> int:
-        """Examples one call of :meth:`run` may have."""
+        """Examples one call of :meth:`run` may have, unless a batch has more."""
 
     @property
     def cycles(self) -> int:
@@ -60,7 +62,7 @@ class GoldenEngine:
     """The golden model."""
 
     name = "golden"
-    room = 1 << 30
+    room = AT_ONCE
     cycles = 0
 
     def __init__(self, problem: Problem) -> None:
@@ -81,24 +83,38 @@ class GoldenEngine:
 
 
 class MachineEngine:
-    """A node at transaction level."""
+    """A node, at transaction level or in RTL.
 
-    name = "transaction"
+    Parameters
+    ----------
+    name : str
+        Of the engine.
+    transport : Transport
+        The way to the node.
+    clock : callable
+        Returns the clock cycles so far.
+    most : int
+        Examples to be given at once, if they make a batch.
+    """
 
-    def __init__(self, problem: Problem, fitted: Fitted) -> None:
-        self.problem = problem
-        self._node = Node(fitted.compiled.node)
-        self.machine = Machine(Host(TransactionTransport(self._node)), fitted.compiled)
+    def __init__(
+        self, problem: Problem, fitted: Fitted, name: str, transport: Transport,
+        clock: Callable[[], int], most: int,
+    ) -> None:  # fmt: skip
+        self.name, self.problem = name, problem
+        self.machine = Machine(Host(transport), fitted.compiled)
+        self._clock = clock
+        self._most = max(most, problem.plan.batch)
         self._examples = self._epoch = 0
         self.restore(problem.trainer().state())
 
     @property
     def room(self) -> int:
-        return self.machine.room
+        return min(self.machine.room, self._most)
 
     @property
     def cycles(self) -> int:
-        return self._node.clock
+        return self._clock()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         prefix = "written/" if self.problem.plan.variant == "V3" else "cells/"
@@ -121,21 +137,35 @@ class MachineEngine:
         return found
 
 
-def make(name: str, problem: Problem, fitted: Fitted | None) -> Engine:
-    """An engine at the beginning of a run.
+@contextmanager
+def opened(
+    name: str, problem: Problem, fitted: Fitted | None, simulator: str = "verilator"
+) -> Iterator[Engine]:
+    """An engine at the beginning of a run; a simulation lives as long as the block.
 
-    Raises
-    ------
-    TrainError
-        If there is none of this name.
+    Parameters
+    ----------
+    name : str
+        One of ``ENGINES``.
+    problem : Problem
+    fitted : Fitted, optional
+        Programs; golden needs none.
+    simulator : str
+        Of RTL: ``verilator`` or ``icarus``.
     """
-    if name == "golden":
-        return GoldenEngine(problem)
-    if name == "rtl":
-        raise TrainError("Engine must be golden or transaction: rtl is not there yet")
-    if name not in ENGINES or fitted is None:
-        raise TrainError(f"Engine must be one of {', '.join(ENGINES)}, not {name!r}")
-    return MachineEngine(problem, fitted)
+    if fitted is None:
+        yield GoldenEngine(problem)
+    elif name == "rtl":
+        from panther.train.rtl import RtlTransport
+
+        with RtlTransport(fitted.compiled.node, simulator) as transport:
+            yield MachineEngine(problem, fitted, name, transport, lambda: transport.cycles, IN_RTL)
+    else:
+        node = Node(fitted.compiled.node)
+        at_transaction_level = TransactionTransport(node)
+        yield MachineEngine(
+            problem, fitted, name, at_transaction_level, lambda: node.clock, AT_ONCE
+        )
 
 
 def differences(state: Mapping[str, Any], golden: Mapping[str, Any]) -> list[str]:

@@ -51,7 +51,7 @@ class RunFolder:
                 ) from error
             self._writer = SummaryWriter
 
-    def check(self, problem: Problem, *, resume: bool) -> None:
+    def check(self, *, resume: bool) -> None:
         """Refuse a folder that is not new, or to resume what is not there.
 
         Raises

@@ -73,11 +73,13 @@ def parse_node(text: str, overrides: Sequence[str] = ()) -> NodeParams | None:
         raise TrainError(str(error)) from error
 
 
-def fit(network: Network, plan: TrainPlan, node: NodeParams | None = None) -> Fitted:
+def fit(
+    network: Network, plan: TrainPlan, node: NodeParams | None = None, *, least: bool = False
+) -> Fitted:
     """Compile a network for a node, or for the smallest of the paper's tiles that holds it.
 
     Without ``node`` tiles have the paper's crossbars and memory; cores have more registers, tiles
-    fewer cores, if they must.
+    fewer cores, if they must, or with ``least`` if no more are used.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def fit(network: Network, plan: TrainPlan, node: NodeParams | None = None) -> Fi
     """
     if plan.history:
         raise TrainError("Momentum must be trained with engine golden: there are no programs yet")
-    nodes = [node] if node is not None else list(_meshes(network, plan))
+    nodes = [node] if node is not None else list(_meshes(network, plan, least))
     failure: Exception | None = None
     for candidate in nodes:
         try:
@@ -101,7 +103,7 @@ def _first_line(error: Exception | None) -> str:
     return str(error).splitlines()[0]
 
 
-def _meshes(network: Network, plan: TrainPlan) -> Iterator[NodeParams]:
+def _meshes(network: Network, plan: TrainPlan, least: bool) -> Iterator[NodeParams]:
     """From the fewest tiles to the most memory for each crossbar."""
     crossbars = len(cut(network, plan))
     for cores in CORES:
@@ -115,6 +117,8 @@ def _meshes(network: Network, plan: TrainPlan) -> Iterator[NodeParams]:
                     f"need {tiles} for its {crossbars}"
                 )
             return
+        if least and tiles == 1:  # what nobody uses is built and simulated all the same
+            node = _like_paper(-(-crossbars // node.tile.core.mcus))
         width = math.isqrt(tiles - 1) + 1
         mesh = replace(node, width=width, height=-(-tiles // width))
         yield mesh

@@ -23,9 +23,6 @@ from panther.train.nodes import Fitted, fit, parse_node
 from panther.train.problem import BATCH, Data, Problem, prepare
 from panther.train.progress import Watcher
 
-CHUNK = 64
-"""Examples an engine is given at once, so that progress shows."""
-
 
 @dataclass
 class Run:
@@ -87,7 +84,7 @@ def train(
     examples: int | None = None, shape: Sequence[int] | None = None, loss: str | None = None,
     node: str = "auto", node_parameters: Sequence[str] = (), folder: str | Path | None = None,
     resume: bool = False, checkpoint_every: int | None = None, check: bool = False,
-    tensorboard: bool = False, watcher: Watcher | None = None,
+    tensorboard: bool = False, simulator: str = "verilator", watcher: Watcher | None = None,
 ) -> Run:  # fmt: skip
     """Train a network.
 
@@ -127,6 +124,8 @@ def train(
         Train golden beside, and compare all cells at every checkpoint.
     tensorboard : bool
         Write events into the folder, too.
+    simulator : str
+        Of engine rtl: ``verilator`` or ``icarus``.
     watcher : Watcher, optional
         Is told how it goes; a progress bar on a terminal if not given.
 
@@ -138,6 +137,8 @@ def train(
         If an engine's cells are not golden's.
     OSError
         If the folder cannot be written.
+    ToolError
+        If the simulator is missing.
     """
     if engine not in engines.ENGINES:
         raise TrainError(f"Engine must be one of {', '.join(engines.ENGINES)}, not {engine!r}")
@@ -161,21 +162,24 @@ def train(
         model, data, plan=plan, formats=formats, examples=examples, shape=shape, loss=loss,
         weights_seed=weights_seed,
     )  # fmt: skip
-    fitted = None if engine == "golden" else fit(problem.network, problem.plan, wanted)
+    fitted = None
+    if engine != "golden":
+        fitted = fit(problem.network, problem.plan, wanted, least=engine == "rtl")
     place = None if folder is None else RunFolder(Path(folder), tensorboard=tensorboard)
     if place is not None:
-        place.check(problem, resume=resume)
-    loop = _Loop(
-        problem, engines.make(engine, problem, fitted),
-        GoldenEngine(problem) if check else None, place, checkpoint_every,
-    )  # fmt: skip
-    if place is not None:
-        loop.enter(place, str(data) if isinstance(data, (str, Path)) else "arrays", fitted, resume)
+        place.check(resume=resume)
     with ExitStack() as stack:
+        loop = _Loop(
+            problem, stack.enter_context(engines.opened(engine, problem, fitted, simulator)),
+            GoldenEngine(problem) if check else None, place, checkpoint_every,
+        )  # fmt: skip
+        if place is not None:
+            source = str(data) if isinstance(data, (str, Path)) else "arrays"
+            loop.enter(place, source, fitted, resume)
         watching = stack.enter_context(Watcher() if watcher is None else watcher)
         watching.begin(problem, engine, fitted, loop.examples)
         loop.run(watching)
-    state = loop.engine.state()
+        state = loop.engine.state()
     return Run(
         problem=problem, engine=engine, fitted=fitted, epochs=loop.epochs,
         cells={n.removeprefix("cells/"): c for n, c in state.items()
@@ -255,7 +259,7 @@ class _Loop:
     def _chunks(self, start: int, total: int) -> Iterator[tuple[int, int, int]]:
         """First example, the one behind the last, and the batch, of what is trained at once."""
         batch = self.problem.plan.batch
-        most = max(1, min(CHUNK, self.engine.room) // batch) * batch
+        most = max(1, self.engine.room // batch) * batch
         whole = total // batch * batch
         while start < whole:
             stop = min(start + most, whole)

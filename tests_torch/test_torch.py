@@ -3,6 +3,7 @@
 import inspect
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -244,6 +245,7 @@ MAP = {"layer": nn.Conv2d(2, 4, 3), "shape": (2, 6, 6)}
         (lambda y: torch.softmax(y, 1) + y, {}, "softmax must be the last operation"),
         (lambda y: torch.softmax(y, 0), {}, "softmax must be over the classes"),
         (lambda y: y.view(-1), {}, "reshaping must flatten every example to a vector"),
+        (lambda y: y.view(1, -1), {}, "to (1, 16) (a batch of 2)"),
         (lambda y: functional.dropout(y, 0.5, True), {}, "dropout must be in eval mode: call"),
         (in_place_behind_a_view, {}, "relu_0: an operation in place on a tensor of which another"),
         (raises, {}, "model raises KeyError: 'no such thing'"),
@@ -273,6 +275,43 @@ def test_what_is_refused(capfd, function, options, expected):
         line = function.__code__.co_firstlineno + 1 if raised else forward
         assert error.value.problems[0].startswith(f"{location(__file__, line)}: ")
     assert capfd.readouterr() == ("", "")
+
+
+def in_place_without_using_the_result(y):
+    y.relu_()
+    return y + y
+
+
+@pytest.mark.parametrize(
+    ("function", "layer", "shape", "names"),
+    [
+        (in_place_without_using_the_result, None, (8,),
+         ["input_0", "linear_0", "relu_0", "add_0", "mse_0"]),
+        (lambda y: functional.max_pool2d(y, 2).flatten(1), nn.Conv2d(2, 4, 3), (2, 6, 6),
+         ["input_0", "conv2d_0", "max_pool_0", "flatten_0", "mse_0"]),
+    ],
+)  # fmt: skip
+def test_ways_to_write_it(function, layer, shape, names):
+    module = Block(function, layer).eval()
+    graph = from_torch(module, shape, loss="mse")
+    assert [node.name for node in graph.nodes] == names
+    assert all(node.inputs in ((), (before.name,), (before.name,) * 2)
+               for before, node in pairwise(graph.nodes))  # fmt: skip
+    computes_the_same(module, graph)
+
+
+def test_source_is_the_innermost_line_of_the_user():
+    class Outer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Block(torch.relu)
+
+        def forward(self, x):
+            return self.inner(x)
+
+    graph = from_torch(Outer().eval(), (8,))
+    line = inspect.getsourcelines(Block.forward)[1] + 1
+    assert graph["relu_0"].source == location(__file__, line)
 
 
 def test_module_that_was_not_frozen():

@@ -53,8 +53,9 @@ class Tensor:
         return self.model.draft.shape(self.name)
 
     def linear(
-        self, features: int, *, bias: bool | ArrayLike = True, weight: ArrayLike | None = None
-    ) -> "Tensor":
+        self, features: int, *, bias: bool | ArrayLike = True, weight: ArrayLike | None = None,
+        feedback: bool = False,
+    ) -> "Tensor":  # fmt: skip
         """A fully connected layer.
 
         Parameters
@@ -65,8 +66,11 @@ class Tensor:
             First biases; True: zeros.
         weight : array of shape (features, inputs), optional
             First weights; drawn from the model's seed if not given.
+        feedback : bool
+            Errors go back through a second, transposed matrix, which gets the same updates: without
+            products of the transposed weights.
         """
-        return self.model._weighted(Op.LINEAR, self, features, (), bias, weight)
+        return self.model._weighted(Op.LINEAR, self, features, (), bias, weight, feedback=feedback)
 
     def conv2d(
         self, channels: int, kernel: int | Pair, *, stride: int | Pair = 1,
@@ -164,6 +168,7 @@ class Model:
     def _add(
         self, op: Op, *inputs: Tensor, kernel: Pair = (1, 1), stride: Pair = (1, 1),
         padding: Pair = (0, 0), weights: dict[str, ArrayLike] | None = None,
+        feedback: bool = False,
     ) -> Tensor:  # fmt: skip
         for tensor in inputs:
             if not isinstance(tensor, Tensor) or tensor.model is not self:
@@ -172,6 +177,7 @@ class Model:
             self.draft.add(
                 op, *(tensor.name for tensor in inputs), source=_caller(),
                 kernel=kernel, stride=stride, padding=padding, weights=weights,
+                feedback=feedback,
             )
         )  # fmt: skip
 
@@ -188,7 +194,7 @@ class Model:
     def _weighted(
         self, op: Op, tensor: Tensor, features: int, window: tuple[int, ...],
         bias: bool | ArrayLike, weight: ArrayLike | None,
-        stride: Pair = (1, 1), padding: Pair = (0, 0),
+        stride: Pair = (1, 1), padding: Pair = (0, 0), feedback: bool = False,
     ) -> Tensor:  # fmt: skip
         if not isinstance(features, int) or features < 1:
             raise self._mistake(f"{op}: outputs must be a positive integer, not {shown(features)}")
@@ -202,7 +208,9 @@ class Model:
             weights["bias"] = bias
         elif bias:
             weights["bias"] = np.zeros(features)
-        return self._add(op, tensor, stride=stride, padding=padding, weights=weights)
+        return self._add(
+            op, tensor, stride=stride, padding=padding, weights=weights, feedback=feedback
+        )
 
     def _normal(self, shape: Shape) -> Reals:
         drawn = self._random.standard_normal(shape) * math.sqrt(2 / math.prod(shape[1:]))

@@ -83,7 +83,8 @@ def canonicalise(graph: Graph) -> tuple[Network, dict[str, Reals]]:
         ]
         raise ModelError([entry.line for entry in entries if entry.problem], entries)
     try:
-        return Network(tuple(nodes.values())), weights
+        network = Network(tuple(nodes.values()))
+        return _without_idle_feedback(network), weights
     except ValueError as error:
         raise ModelError([str(error)]) from None
 
@@ -144,8 +145,20 @@ def _node(graph: Graph, node: l0.Node, taken: list[_Tensor]) -> Node:
                              "words; add before flattening")  # fmt: skip
     return Node(
         name=node.name, kind=kind, inputs=tuple(tensor.name for tensor in taken), shape=shape,
-        kernel=kernel, stride=stride, padding=padding, bias=node.bias, source=node.source,
+        kernel=kernel, stride=stride, padding=padding, bias=node.bias, feedback=node.feedback,
+        source=node.source,
     )  # fmt: skip
+
+
+def _without_idle_feedback(network: Network) -> Network:
+    """No second matrix where no error goes back."""
+    used = network.needs_error()
+    return Network(
+        tuple(
+            replace(node, feedback=node.feedback and not used.isdisjoint(node.inputs))
+            for node in network.nodes
+        )
+    )
 
 
 def _last(shape: l0.Shape) -> Shape:

@@ -105,6 +105,8 @@ class Node:
     """Rows above and below, columns left and right."""
     bias: bool = False
     """Of linear and conv2d."""
+    feedback: bool = False
+    """Of linear: errors go back through a second, transposed matrix that is trained alike."""
     source: str = field(default="", compare=False)
     """Where the user wrote it, ``file:line``."""
 
@@ -259,6 +261,8 @@ def _check_weights(
 def _check_node(node: Node, taken: Sequence[Shape], weights: Mapping[str, Reals]) -> Shape:
     if node.op in (Op.INPUT, Op.LINEAR, Op.CONV2D) and not node.shape:
         raise ValueError("shape must not be empty")
+    if node.feedback and node.op != Op.LINEAR:
+        raise ValueError("feedback must be of linear")
     shape = result_shape(node, taken)
     if len(shape) not in (0, 1, 3):
         raise ValueError(
@@ -342,6 +346,8 @@ def _node_text(node: Node) -> str:
         ]
     if node.op in (Op.LINEAR, Op.CONV2D):
         inside.append(f"bias={'yes' if node.bias else 'no'}")
+    if node.feedback:
+        inside.append("feedback=yes")
     shape = f" -> {shown_shape(node.shape)}" if node.shape else ""
     source = f"  @ {node.source}" if node.source else ""
     return f"{node.name} = {node.op}({', '.join(inside)}){shape}{source}"
@@ -397,20 +403,22 @@ def _parse_node(line: str) -> Node:
     if match is None:
         raise ValueError(f"must be name = operation(inputs) -> shape, not {line[:80]!r}")
     fields: dict[str, Pair] = {}
-    inputs, bias = [], False
+    inputs, bias, feedback = [], False, False
     for part in filter(None, match["inside"].split(", ")):
         key, equals, value = part.partition("=")
         if not equals:
             inputs.append(part)
         elif key == "bias" and value in ("yes", "no"):
             bias = value == "yes"
+        elif key == "feedback" and value == "yes":
+            feedback = True
         elif key in ("kernel", "stride", "padding") and re.fullmatch(r"\d+x\d+", value):
             high, wide = value.split("x")
             fields[key] = (int(high), int(wide))
         else:
             raise ValueError(f"{part!r} is not known")
     return Node(
-        name=match["name"], op=Op(match["op"]), inputs=tuple(inputs), bias=bias,
+        name=match["name"], op=Op(match["op"]), inputs=tuple(inputs), bias=bias, feedback=feedback,
         shape=tuple(int(size) for size in (match["shape"] or "").split("x") if size),
         source=match["source"] or "", **fields,
     )  # fmt: skip
@@ -479,7 +487,7 @@ class Draft:
     def add(
         self, op: Op, *inputs: str, source: str = "", theirs: str = "", shape: Shape = (),
         kernel: Pair = (1, 1), stride: Pair = (1, 1), padding: Pair = (0, 0),
-        weights: Mapping[str, ArrayLike] | None = None,
+        weights: Mapping[str, ArrayLike] | None = None, feedback: bool = False,
     ) -> str:  # fmt: skip
         """Add a node and return its name.
 
@@ -496,6 +504,7 @@ class Draft:
             name=self._name(op), op=op, inputs=inputs, source=" ".join(source.split()),
             shape=weight.shape[:1] if op in (Op.LINEAR, Op.CONV2D) else shape,
             kernel=kernel, stride=stride, padding=padding, bias="bias" in arrays,
+            feedback=feedback,
         )  # fmt: skip
         problem = ""
         if self._unknown.intersection(inputs):

@@ -122,8 +122,7 @@ def train(
     for remark in done.remarks:
         print(f"note: {remark}")
     if done.checks:
-        cells = sum(array.size for array in done.cells.values())
-        print(f"all {cells:,} cells equal golden's, {done.checks} times")
+        print(done.checked)
     print(f"report: {folder / 'report.html'}")
 
 

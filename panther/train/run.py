@@ -60,10 +60,14 @@ class Run:
         lines = [f"{self.problem.name}, {plan.variant}, batch {plan.batch}, engine {self.engine}"]
         lines.append(ROW.format("epoch", "examples", "loss", "accuracy"))
         lines += [row(epoch) for epoch in self.epochs]
-        if self.checks:
-            cells = sum(cells.size for cells in self.cells.values())
-            lines.append(f"all {cells:,} cells equal golden's, {self.checks} times")
-        return "\n".join(lines)
+        return "\n".join([*lines, *([self.checked] if self.checks else [])])
+
+    @property
+    def checked(self) -> str:
+        """How often the cells were compared, in words."""
+        cells = sum(cells.size for cells in self.cells.values())
+        times = f"{self.checks} checkpoints" if self.checks > 1 else "1 checkpoint"
+        return f"all {cells:,} cells equal golden's at {times}"
 
 
 ROW = "{:>5}  {:>8}  {:>7}  {:>8}"

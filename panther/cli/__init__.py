@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from panther.cli.asm import asm
 from panther.cli.check import check
+from panther.cli.compile import compile_
 from panther.cli.demo import demo
 from panther.cli.disasm import disasm
 from panther.cli.doctor import doctor
@@ -37,8 +38,8 @@ app = typer.Typer(
 COMMANDS = {
     command.__name__.strip("_").replace("_", "-"): command
     for command in (
-        asm, check, demo, disasm, doctor, import_, import_puma, node, presets, regress, replay,
-        run, synth, tool, train, verilog,
+        asm, check, compile_, demo, disasm, doctor, import_, import_puma, node, presets, regress,
+        replay, run, synth, tool, train, verilog,
     )
 }  # fmt: skip
 for name, command in COMMANDS.items():

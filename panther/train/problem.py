@@ -20,6 +20,7 @@ from panther.compiler.builder import Model
 from panther.compiler.canonicalise import arrange, canonicalise
 from panther.compiler.graph import Graph, ModelError
 from panther.frontends.load import load
+from panther.train.calibrate import calibrate
 from panther.train.errors import TrainError
 
 Reals = NDArray[np.float64]
@@ -114,6 +115,12 @@ def prepare(
         _check_rates(network, plan)
         check_plan(network, plan)
         words = _words(network, plan, data)
+        if formats == "calibrated":
+            if isinstance(data, Dataset):
+                raise ValueError("Formats must be default for data that are words already")
+            plan = calibrate(network, weights, plan, words)
+            check_plan(network, plan)
+            words = _words(network, plan, data)
         if examples is not None:
             if not 1 <= examples <= len(words.train_x):
                 raise ValueError(
@@ -164,8 +171,6 @@ def _with_formats(network: Network, plan: TrainPlan, formats: str) -> TrainPlan:
     """
     if formats not in FORMATS:
         raise ValueError(f"Formats must be one of {', '.join(FORMATS)}, not {shown(formats)}")
-    if formats == "calibrated":
-        raise ValueError("Formats must be default: calibration is not there yet")
     return replace(
         plan,
         error={node.name: 14 for node in network.nodes},

@@ -14,10 +14,12 @@ from panther.arch.core import CoreParams
 from panther.arch.network import MODES, TrainPlan
 from panther.arch.node import NodeParams
 from panther.arch.tile import TileParams
+from panther.cli import main
 from panther.compiler import loops, models
 from panther.compiler.canonicalise import canonicalise
-from panther.compiler.compile import compile_network
+from panther.compiler.compile import PASSES, compile_network
 from panther.compiler.placement import DoesNotFitError
+from panther.compiler.prove import prove
 
 ROOT = Path(__file__).parents[3]
 _spec = spec_from_file_location("campaign", Path(__file__).with_name("campaign.py"))
@@ -119,7 +121,7 @@ def test_bytes_do_not_depend_on_hash_seeds():
         "from panther.arch.node import NodeParams\n"
         "from panther.compiler import models\n"
         "from panther.compiler.canonicalise import canonicalise\n"
-        "from panther.compiler.compile import compile_network\n"
+        "from panther.compiler.compile import PASSES, compile_network\n"
         "network, _ = canonicalise(models.resnet())\n"
         "plan = TrainPlan(variant='V2', batch=2)\n"
         "made = compile_network(network, plan, NodeParams(width=3, height=2))\n"
@@ -143,3 +145,67 @@ def test_other_bytes_come_of_another_plan():
         for period in (8, 9)
     ]
     assert texts[0] != texts[1]
+
+
+@pytest.mark.parametrize("variant", MODES)
+@pytest.mark.parametrize("seed", range(2))
+def test_programs_are_proven_free_of_deadlock_and_races(seed, variant):
+    report = prove(campaign.Case(seed, variant).compiled)
+    assert report.problems == ()
+
+
+def planted(old, new):
+    """A network over several cores, one line of a core's program changed."""
+    network, _ = canonicalise(models.cnn())
+    compiled = compile_network(network, TrainPlan(), node(1))
+    text = compiled.texts[0, 1]
+    assert old in text
+    return prove(replace(compiled, texts={**compiled.texts, (0, 1): text.replace(old, new, 1)}))
+
+
+def test_a_planted_deadlock_is_found():
+    # core 1 does not take what core 0 has stored for it
+    report = planted(", take", "")
+    assert report.problems
+    assert {problem.kind for problem in report.problems} <= {"deadlock", "race"}
+    assert any(problem.kind == "deadlock" for problem in report.problems)
+    assert "tile 0 core" in report.problems[0].text
+
+
+def test_a_planted_race_is_found():
+    # core 1 writes where core 0 has a map of its own
+    network, _ = canonicalise(models.cnn())
+    compiled = compile_network(network, TrainPlan(), node(1))
+    place = compiled.layout.buffers[(0, 0), "t.relu_0"].offset
+    text = compiled.texts[0, 1]
+    line = f"        sset s8, {place}\n        st r0, s8, 0, 4, plain\n        hlt"
+    changed = replace(
+        compiled, texts={**compiled.texts, (0, 1): text.replace("        hlt", line)}
+    )  # fmt: skip
+    report = prove(changed)
+    assert any(problem.kind == "race" for problem in report.problems)
+
+
+def test_compile_says_what_it_has_proven(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compile", "mlp", "--variant", "V2", "--batch", "2", "--explain"])
+    assert not stop.value.code
+    printed = capsys.readouterr().out
+    assert "neither deadlock nor race in" in printed
+    for part in ("placement", "memory map", "stalls"):
+        assert part in printed
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_every_pass_can_be_dumped(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compile", "mlp", "--dump-after", name])
+    assert not stop.value.code
+    assert len(capsys.readouterr().out) > 50
+
+
+def test_an_unknown_pass_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compile", "mlp", "--dump-after", "magic"])
+    assert stop.value.code == 2
+    assert "Pass must be one of autodiff, tiling" in capsys.readouterr().err

@@ -222,6 +222,12 @@ def in_place_behind_a_view(y):
     return other + y
 
 
+def in_place_behind_all_that_is_used(y):
+    other = y.detach()
+    y.relu_()
+    return other + other
+
+
 def raises(y):
     raise KeyError("no such thing")
 
@@ -248,6 +254,7 @@ MAP = {"layer": nn.Conv2d(2, 4, 3), "shape": (2, 6, 6)}
         (lambda y: y.view(1, -1), {}, "to (1, 16) (a batch of 2)"),
         (lambda y: functional.dropout(y, 0.5, True), {}, "dropout must be in eval mode: call"),
         (in_place_behind_a_view, {}, "relu_0: an operation in place on a tensor of which another"),
+        (in_place_behind_all_that_is_used, {}, "relu_0: an operation in place on a tensor of"),
         (raises, {}, "model raises KeyError: 'no such thing'"),
         (branches, {}, "what the model does must not depend on the values of its input"),
         (lambda y: (y, y), {}, "model must take one tensor and return one, not 1 and 2"),

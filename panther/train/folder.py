@@ -148,5 +148,5 @@ def _difference(saved: Any, own: Any, name: str = "") -> str:
     if kind == "network":
         pairs = zip([*saved, "nothing"], [*own, "nothing"], strict=False)
         one, other = next((a, b) for a, b in pairs if a != b)
-        return f"network: {one!r}, not {other!r}"
+        return f"network: {one}, not {other}"
     return f"{kind}: these {kind} are others"

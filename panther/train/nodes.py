@@ -94,7 +94,7 @@ def fit(
         try:
             return _fitted(network, plan, candidate, grow=node is None)
         except (DoesNotFitError, AssemblyError) as error:
-            failure = failure or error
+            failure = error  # of the most generous in the end
     what = "must fit the node" if node is not None else "must fit a node of the paper's tiles"
     raise TrainError(f"Network {what}: {_first_line(failure)}") from failure
 

@@ -6,7 +6,8 @@ same: they are its own, so its program order alone keeps a new value from overwr
 soon. Mailboxes are never shared. Nothing is ever spilled: what does not fit is an error.
 
 A tile's memory, from address 0: mailboxes; of each core its parameters, its static buffers and its
-slots, one for every example of a batch; then the host's examples, a record each.
+slots, one for every example of a batch; then the host's examples, a record each. With momentum
+slots are a ring: those of a batch lie before those of the batch it follows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,8 @@ RATES = "rates"
 """Register with an epoch's learning rates."""
 PARAMETER = "parameter"
 ALWAYS = 1 << 30
+RING_WORDS = 2
+"""Parameters of a ring: batches before that there are, and the place of the last one."""
 RUN_EPOCHS = 16
 """Epochs of one run at most: so many learning rates are in memory."""
 
@@ -68,20 +71,45 @@ class Layout:
     buffers: dict[tuple[Core, str], Place] = field(default_factory=dict)
     slots: dict[Core, tuple[int, int]] = field(default_factory=dict)
     """Address of a core's first slot, and the words of one."""
+    batch: int = 1
+    """Examples of a batch, each with a slot."""
+    history: int = 0
+    """Batches before the present one that have slots, too."""
     counters: dict[Core, list[str]] = field(default_factory=dict)
     """Matrices whose OPAs a core counts, in the order of its parameters."""
     rates: dict[Core, list[str]] = field(default_factory=dict)
     """Matrices whose learning rates a core needs, in the order of an epoch's parameters."""
     parameters: dict[Core, int] = field(default_factory=dict)
-    """Address of a core's parameters: OPAs left until the next CRS, then the rates of every epoch,
-    each part in whole groups."""
+    """Address of a core's parameters: OPAs left until the next CRS, and with momentum where it
+    stands in the ring, then the rates of every epoch, each part in whole groups."""
     tiles: dict[int, Tile] = field(default_factory=dict)
 
     def rate_words(self, core: Core) -> int:
         return padded(len(self.rates[core]))
 
     def counter_words(self, core: Core) -> int:
-        return padded(len(self.counters[core]))
+        return padded(len(self.counters[core]) + (RING_WORDS if self.ring(core) else 0))
+
+    def ring(self, core: Core) -> bool:
+        """Whether a core keeps slots of batches before: it applies outer products."""
+        return bool(self.history and self.rates.get(core))
+
+    def first_words(self, core: Core, left: Mapping[str, int], batches: int) -> list[int]:
+        """A core's parameters up to the rates.
+
+        Parameters
+        ----------
+        core
+            The core.
+        left
+            OPAs left until the next CRS of every matrix.
+        batches
+            Batches trained so far.
+        """
+        words = [left[name] for name in self.counters[core]]
+        if self.ring(core):
+            words += [min(batches, self.history), -batches % (self.history + 1)]
+        return words + [0] * (self.counter_words(core) - len(words))
 
     @property
     def room(self) -> int:
@@ -100,7 +128,7 @@ class _Life:
     """Loops around the first use."""
 
 
-def allocate(programs: UnitPrograms, node: NodeParams, batch: int) -> Layout:
+def allocate(programs: UnitPrograms, node: NodeParams, batch: int, history: int = 0) -> Layout:
     """Addresses for all units' programs.
 
     Raises
@@ -108,7 +136,7 @@ def allocate(programs: UnitPrograms, node: NodeParams, batch: int) -> Layout:
     DoesNotFitError
         If registers or memory are too few; the message says whose and by how much.
     """
-    layout = Layout()
+    layout = Layout(batch=batch, history=history)
     sizes = {(buffer.core, buffer.name): buffer for buffer in programs.buffers}
     cores = [unit for unit in programs.units if unit[1] != SEQUENCER]
     lives: dict[Core, dict[str, _Life]] = {}
@@ -129,13 +157,13 @@ def allocate(programs: UnitPrograms, node: NodeParams, batch: int) -> Layout:
         layout.registers.update({(core, name): place for name, place in places.items()})
         lives[core] = buffers
     for tile in sorted({unit[0] for unit in programs.units}):
-        _tile(layout, tile, programs.buffers, lives, sizes, node, batch)
+        _tile(layout, tile, programs.buffers, lives, sizes, node)
     return layout
 
 
 def _tile(
     layout: Layout, tile: int, buffers: Iterable[Buffer], lives: Mapping[Core, dict[str, _Life]],
-    sizes: Mapping[tuple[Core, str], Buffer], node: NodeParams, batch: int,
+    sizes: Mapping[tuple[Core, str], Buffer], node: NodeParams,
 ) -> None:  # fmt: skip
     end = 0
     here = layout.tiles[tile] = Tile()
@@ -172,14 +200,14 @@ def _tile(
             layout.buffers[core, name] = Place("static", end + place)
         end += used
         layout.slots[core] = (end, slot)
-        end += slot * batch
+        end += slot * layout.batch * (layout.history + 1)
     here.examples = end
     words = node.tile.core.memory_words
-    need = end + here.record_words * batch
+    need = end + here.record_words * layout.batch
     if need > words:
         raise DoesNotFitError(
             f"Tile {tile} must get by with its {words} words of memory, not {need}: buffers "
-            f"{end}, {batch} examples of {here.record_words}"
+            f"{end}, {layout.batch} examples of {here.record_words}"
         )
     if here.record_words:
         here.room = (words - end) // here.record_words

@@ -94,7 +94,7 @@ def compile_network(
     told("schedule", str(loops))
     units = communicate(loops, node)
     told("communication", str(units))
-    layout = allocate(units, node, plan.batch)
+    layout = allocate(units, node, plan.batch, plan.history)
     told("allocation", str(layout))
     texts = emit(units, layout, node)
     told("emit", "\n".join(f"; {unit_name(*unit)}\n{text}" for unit, text in texts.items()))

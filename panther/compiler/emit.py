@@ -3,7 +3,8 @@
 Scalar registers: s1 to s3 count epochs, batches and examples, s4 is the example's record, s5 the
 core's slot, s6 the batch's first record, s7 the epoch's parameters, s8 whatever is needed for one
 instruction. From s9 on pointers, constants and named scalars of the nest at hand, from s31 down the
-OPAs left until the next CRS of each matrix.
+OPAs left until the next CRS of each matrix. With momentum a core's slots are a ring: s6 is the
+first one of the present batch, s9 how many batches before there are.
 
 Addresses that depend on loops become pointers: one for all words of a nest that move alike and lie
 within reach of an instruction's offset, set before the nest and moved at the end of every loop.
@@ -16,10 +17,10 @@ from itertools import groupby
 from panther.arch.core import SCALARS
 from panther.arch.node import NodeParams
 from panther.arch.tile import SEQUENCER
-from panther.compiler.allocation import PARAMETER, RATES, Layout
+from panther.compiler.allocation import PARAMETER, RATES, RING_WORDS, Layout
 from panther.compiler.communication import UnitPrograms
 from panther.compiler.loops import (
-    OUTER,
+    HISTORY,
     Address,
     Core,
     Every,
@@ -36,6 +37,7 @@ REACH = 2048
 """Offsets of loads and stores: from ``-REACH`` to ``REACH - 1``."""
 WATCHDOG = 1 << 30
 RECORD, SLOT, FIRST, PARAMETERS, SCRATCH, POOL = 4, 5, 6, 7, 8, 9
+BASE, AGES, RING_POOL = 6, 9, 10
 BASES = {"example": RECORD, "slot": SLOT}
 
 Steps = tuple[tuple[str, int], ...]
@@ -54,7 +56,9 @@ class _Emitter:
             name: SCALARS - 1 - n for n, name in enumerate(layout.counters.get(unit, []))
         }
         self.top = SCALARS - len(self.counters)
-        self.free = POOL
+        self.ring = layout.ring(unit)
+        self.pool = RING_POOL if self.ring else POOL
+        self.free = self.pool
         self.pointers: Pointers = {}
         self.scalars: dict[str, int] = {}
         self.landing = ""
@@ -79,8 +83,8 @@ class _Emitter:
         """A scalar register for the nest at hand."""
         if self.free == self.top:
             raise DoesNotFitError(
-                f"Unit {self.unit[0]}.{self.unit[1]} must get by with {self.top - POOL} scalar "
-                "registers for the addresses of a loop nest; make its layers smaller"
+                f"Unit {self.unit[0]}.{self.unit[1]} must get by with {self.top - self.pool} "
+                "scalar registers for the addresses of a loop nest; make its layers smaller"
             )
         self.free += 1
         return self.free - 1
@@ -93,9 +97,12 @@ class _Emitter:
         if self.counters:
             self.line(f"sset s{SCRATCH}, {layout.parameters[unit]}")
             at = layout.registers[unit, PARAMETER]
-            self.line(f"ld r{at}, s{SCRATCH}, 0, {len(self.counters)}")
+            words = len(self.counters) + (RING_WORDS if self.ring else 0)
+            self.line(f"ld r{at}, s{SCRATCH}, 0, {words}")
             for n, scalar in enumerate(self.counters.values()):
                 self.line(f"vr.sum s{scalar}, r{at + n}, 1")
+            if self.ring:
+                self.enter_ring(at + len(self.counters))
         self.block(prologue)
         rates = layout.rates.get(unit, [])
         if rates:
@@ -112,7 +119,7 @@ class _Emitter:
             self.line(f"sset s{RECORD}, {tile.examples}")
         self.line("sset s2, BATCHES")
         self.land("batch")
-        if self.examples:
+        if self.examples and not self.ring:
             self.line(f"sadd s{FIRST}, s{RECORD}, 0")
         self.block(body)
         for n, label in ((2, "batch"), (1, "epoch")):
@@ -134,23 +141,36 @@ class _Emitter:
                 continue
             for s in part:
                 assert isinstance(s, Loop)
-                if s.count in OUTER:
+                if s.count == HISTORY:
+                    self.ages_loop(s)
+                elif isinstance(s.count, str):
                     self.examples_loop(s)
                 else:
                     self.nest([s])
 
+    # ---- examples and batches
+
     def examples_loop(self, loop: Loop) -> None:
         """The loop over a batch's examples, or over them again."""
         slot_base, slot_words = self.layout.slots.get(self.unit, (0, 0))
-        if self.examples and loop.variable == "replay":
+        if self.ring:
+            if loop.variable == "example":
+                self.next_batch()
+            self.line(f"sadd s{SLOT}, s{BASE}, 0")
+        elif self.examples and loop.variable == "replay":
             self.line(f"sadd s{RECORD}, s{FIRST}, 0")
-        if slot_words:
+        if slot_words and not self.ring:
             self.line(f"sset s{SLOT}, {slot_base}")
+        self.batch_loop(loop)
+
+    def batch_loop(self, loop: Loop) -> None:
+        """The loop over a batch's examples, from where record and slot are."""
+        slot_words = self.layout.slots.get(self.unit, (0, 0))[1]
         self.line("sset s3, BATCH")
         label = self.label()
         self.land(label)
         self.block(loop.body)
-        if self.examples:
+        if self.examples and not (self.ring and loop.variable == "replay"):
             words = self.layout.tiles[self.unit[0]].record_words
             self.line(f"sadd s{RECORD}, s{RECORD}, {words}")
         if slot_words:
@@ -158,13 +178,59 @@ class _Emitter:
         self.line("sadd s3, s3, -1")
         self.line(f"br.ne s3, s0, {label}")
 
+    @property
+    def ring_words(self) -> tuple[int, int, int]:
+        """Start and end of a ring, and the words of a batch in it."""
+        start, words = self.layout.slots[self.unit]
+        words *= self.layout.batch
+        return start, start + (self.layout.history + 1) * words, words
+
+    def enter_ring(self, register: int) -> None:
+        """Where the batch before lies, and how many there are, from a register."""
+        start, _, words = self.ring_words
+        self.line(f"vr.sum s{AGES}, r{register}, 1")
+        self.line(f"vr.sum s{BASE}, r{register + 1}, 1")
+        self.line(f"sset s{SCRATCH}, {words}")
+        self.line(f"salu.mul s{BASE}, s{BASE}, s{SCRATCH}")
+        self.line(f"sadd s{BASE}, s{BASE}, {start}")
+
+    def wrap(self, scalar: int, end: int, other: int) -> None:
+        """From one end of the ring to the other."""
+        label = self.label()
+        self.line(f"sset s{SCRATCH}, {end}")
+        self.line(f"br.ne s{scalar}, s{SCRATCH}, {label}")
+        self.line(f"sset s{scalar}, {other}")
+        self.land(label)
+
+    def next_batch(self) -> None:
+        """The oldest batch gives its slots to the next one."""
+        start, end, words = self.ring_words
+        self.wrap(BASE, start, end)
+        self.line(f"sadd s{BASE}, s{BASE}, {-words}")
+
+    def ages_loop(self, loop: Loop) -> None:
+        """The loop over the batches before, whose slots follow those of the present one."""
+        start, end, _ = self.ring_words
+        label = self.label()
+        self.line(f"loops s{AGES}, {label}")
+        self.wrap(SLOT, end, start)
+        for s in loop.body:
+            assert isinstance(s, Loop)
+            self.batch_loop(s)
+        self.land(label)
+        label = self.label()
+        self.line(f"sset s{SCRATCH}, {self.layout.history}")
+        self.line(f"br.eq s{AGES}, s{SCRATCH}, {label}")
+        self.line(f"sadd s{AGES}, s{AGES}, 1")
+        self.land(label)
+
     def nest(self, statements: Sequence[Statement]) -> None:
         """A loop nest, or instructions that are in none."""
-        self.free, self.pointers, self.scalars = POOL, {}, {}
+        self.free, self.pointers, self.scalars = self.pool, {}, {}
         if any(isinstance(s, Loop) for s in statements):
             self.set_pointers(statements)
         self.inside(statements)
-        self.free, self.pointers, self.scalars = POOL, {}, {}
+        self.free, self.pointers, self.scalars = self.pool, {}, {}
 
     # ---- addresses
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from panther.arch.params import McuParams
 from panther.compiler.loops import (
+    HISTORY,
     Address,
     Core,
     Deliver,
@@ -111,13 +112,22 @@ class Interpreter:
 
     Parameters
     ----------
+    program
+        What is run.
+    mcu
+        The crossbars.
+    batch
+        Examples of a batch.
     functions
         ``vi.exp``, ``vi.sigmoid``, ``vi.tanh`` and whatever else of them the program uses.
+    history
+        Batches before that are kept.
     """
 
     def __init__(
-        self, program: LoopProgram, mcu: McuParams, batch: int, functions: Mapping[str, Function]
-    ) -> None:
+        self, program: LoopProgram, mcu: McuParams, batch: int, functions: Mapping[str, Function],
+        history: int = 0,
+    ) -> None:  # fmt: skip
         self.program, self.functions = program, functions
         self.units: dict[tuple[Core, str], CrossbarState] = {}
         self.mcu = mcu
@@ -126,9 +136,11 @@ class Interpreter:
         self.left: dict[tuple[Core, str], int] = {}
         self.memory: dict[tuple[Core, str], Ints] = {}
         for buffer in program.buffers:
-            shape = (1 if buffer.space == "static" else batch, buffer.words)
+            rows = {"static": 1, "slot": batch * (history + 1), "example": batch}[buffer.space]
+            shape = (rows, buffer.words)
             self.memory[buffer.core, buffer.name] = np.zeros(shape, np.int64)
-        self._count = batch
+        self._count, self._size, self._history = batch, batch, history
+        self._batches = 0
         self._run(program.prologue, {})
 
     def unit(self, core: Core, name: str) -> CrossbarState:
@@ -140,11 +152,17 @@ class Interpreter:
         """One batch of so many examples; they lie in the buffers of space ``example``."""
         self._count = count
         self._run(self.program.body, {})
+        self._batches += 1
+
+    def _times(self, count: int | str) -> int:
+        if count == HISTORY:
+            return min(self._batches, self._history)
+        return self._count if isinstance(count, str) else count
 
     def _run(self, statements: Sequence[Statement], variables: dict[str, int]) -> None:
         for s in statements:
             if isinstance(s, Loop):
-                for n in range(self._count if isinstance(s.count, str) else s.count):
+                for n in range(self._times(s.count)):
                     self._run(s.body, {**variables, s.variable: n})
             elif isinstance(s, Every):
                 left = self.left.get((s.core, s.counter), s.period) - 1
@@ -172,7 +190,12 @@ class Interpreter:
         buffer = self.program.buffer(core, address.buffer)
         words = self.memory[core, address.buffer]
         index = variables.get("example", variables.get("replay", 0))
-        row = words[0 if buffer.space == "static" else index]
+        if buffer.space == "static":
+            index = 0
+        elif buffer.space == "slot":
+            number = self._batches - (variables["age"] + 1 if "age" in variables else 0)
+            index += number % (self._history + 1) * self._size
+        row = words[index]
         start = address.offset + sum(step * variables[name] for name, step in address.steps)
         assert 0 <= start <= start + length <= len(row), f"{core} {address} {variables} {length}"
         part: Ints = row[start : start + length]

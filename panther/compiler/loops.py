@@ -25,11 +25,14 @@ Core = tuple[int, int]
 """Tile, and core of the tile."""
 
 SPACES = ("static", "slot", "example")
-"""Where a buffer lies: at one place; once for every example of a batch; in the host's examples."""
+"""Where a buffer lies: at one place; once for every example of a batch, and of those before that
+are kept; in the host's examples."""
 KEYS = ("rows", "columns", "mvm_shift", "mtvm_shift", "eager")
 """What ``mcfg`` sets."""
 OUTER = ("EPOCHS", "BATCHES", "BATCH")
 """Counts of loops that a run decides."""
+HISTORY = "HISTORY"
+"""Count of a loop over the batches before that are kept, as many as there are, youngest first."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,10 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Loop:
-    """A body repeated; its variable counts from 0."""
+    """A body repeated; its variable counts from 0.
+
+    In a loop over ``HISTORY`` buffers of space ``slot`` are those of the batches before.
+    """
 
     variable: str
     count: int | str
@@ -260,7 +266,7 @@ def _parse_block(
 
 
 def _count(text: str) -> int | str:
-    return text if text in OUTER else int(text)
+    return text if text in (*OUTER, HISTORY) else int(text)
 
 
 def _parse_core(text: str) -> Core:

@@ -13,11 +13,15 @@ of its last crossbar, adds up the error of its result.
 Variants: V1 applies outer products after each example; V2 keeps windows and errors of a batch in
 ``slot`` buffers and applies them at its end; V3 applies them at once to copies that are not read,
 and resolves them at the batch's end.
+
+With momentum the slots of some batches before are kept. What an error is multiplied by is then
+applied to it where it lies, in ``d.m``, so that it is at hand when the next batch multiplies it
+again; and as the host's examples do not stay, ``k.x`` has those of the network's input.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -35,6 +39,7 @@ from panther.arch.network import (
 )
 from panther.compiler.autodiff import Does, Step, fused, result
 from panther.compiler.loops import (
+    HISTORY,
     Address,
     Buffer,
     Core,
@@ -144,6 +149,11 @@ class Scheduler:
         for core, name in self.maps:
             if name == f"t.{source}":  # one record for all cores of a tile
                 self.maps[core, name] = Map(name, network[source].shape, around_input(network))
+        if plan.history:
+            for node in network.users(source):
+                for core in self.cores(node.name) if node.kind == Kind.MATRIX else ():
+                    name = f"k.{source}"
+                    self.maps[core, name] = replace(self.maps[core, f"t.{source}"], name=name)
 
     # ---- what each core keeps
 
@@ -264,9 +274,17 @@ class Scheduler:
                 address = self.pixel(self.maps[owner, name], channel)
                 self.emit(owner, "st", register, address, length)
 
-    def gather(self, node: Node, core: Core, units: Sequence[tuple[Register, range]]) -> None:
-        """The window at pixel (y, x) of a matrix's result, into banks of a core's units."""
-        map_ = self.maps[core, f"t.{node.inputs[0]}"]
+    def kept(self, node: Node) -> str:
+        """The map from which a matrix is updated."""
+        source = self.network.nodes[0].name
+        held = bool(self.plan.history) and node.inputs[0] == source
+        return f"{'k' if held else 't'}.{node.inputs[0]}"
+
+    def gather(
+        self, node: Node, core: Core, name: str, units: Sequence[tuple[Register, range]]
+    ) -> None:
+        """The window at pixel (y, x) of a matrix's result, from a map into banks of units."""
+        map_ = self.maps[core, name]
         done: dict[range, Register] = {}
         for bank, rows in units:
             pieces = runs(node, map_, rows)
@@ -342,7 +360,7 @@ class Scheduler:
         units = [u for u in self.units[node.name] if "mvm" in u.crossbar.operations]
         seen, function = result(self.network, node), fused(self.network, node)
         with self.pixels(*node.shape[:2]):
-            self.drive(node, units, "mvm_in")
+            self.drive(node, units, "mvm_in", f"t.{node.inputs[0]}")
             for unit in units:
                 self.emit(unit.core, "mcu", f"m{unit.unit}:mvm")
             for columns, core, place in self.chain(units, "mvm_out", along_rows=True):
@@ -350,11 +368,11 @@ class Scheduler:
                     place = self.function(core, function, place, len(columns))
                 self.hand_on(seen.name, core, place, columns.start, len(columns))
 
-    def drive(self, node: Node, units: Sequence[Placed], bank: str) -> None:
-        """The windows of all units of a matrix."""
+    def drive(self, node: Node, units: Sequence[Placed], bank: str, name: str) -> None:
+        """The windows of all units of a matrix, from the map of this name."""
         for core in sorted({unit.core for unit in units}):
             self.gather(
-                node, core,
+                node, core, name,
                 [(Register(f"m{u.unit}.{bank}"), u.crossbar.rows) for u in units if u.core == core],
             )  # fmt: skip
 
@@ -605,25 +623,34 @@ class Scheduler:
 
     def update(self, node: Node) -> None:
         """Outer products of an example."""
+        self.multiplied(
+            node, Scalar(f"rate.{node.name}"), self.plan.rate(self.network, node, 0).shift
+        )
+
+    def multiplied(self, node: Node, by: Scalar, shift: int) -> None:
+        """Outer products of an example, with what is in ``d.m`` multiplied."""
         units, back = self.units[node.name], self.units.get(node.name + FEEDBACK, [])
-        shift = self.plan.rate(self.network, node, 0).shift
-        rate = Scalar(f"rate.{node.name}")
         with self.pixels(*node.shape[:2]):
-            self.drive(node, units, "opa_rows")
+            self.drive(node, units, "opa_rows", self.kept(node))
             for core in sorted({unit.core for unit in back}):
                 banks = [
                     (Register(f"m{u.unit}.opa_columns"), u.crossbar.columns)
                     for u in back
                     if u.core == core
                 ]
-                self.gather(node, core, banks)
+                self.gather(node, core, self.kept(node), banks)
+            if self.plan.history:
+                self.multiply_kept(node, by, shift)
             for unit in (*units, *back):
                 feedback = unit in back
                 part = unit.crossbar.rows if feedback else unit.crossbar.columns
                 bank = Register(f"m{unit.unit}.opa_{'rows' if feedback else 'columns'}")
                 kept = self.pixel(self.maps[unit.core, f"d.{node.name}"], part.start)
+                if self.plan.history:
+                    self.emit(unit.core, "ld", bank, kept, len(part))
+                    continue
                 error = self.load(unit.core, "d", kept, len(part))
-                self.emit(unit.core, "vs.mul", bank, error, rate, len(part), shift)
+                self.emit(unit.core, "vs.mul", bank, error, by, len(part), shift)
             for unit in (*units, *back):
                 self.emit(unit.core, "mcu", f"m{unit.unit}:opa")
             if self.plan.variant != "V3":
@@ -632,6 +659,21 @@ class Scheduler:
                         Op(core, "crs", (f"m{u.unit}",)) for u in (*units, *back) if u.core == core
                     )
                     self._blocks[-1].append(Every(core, node.name, self.plan.crs_period, body))
+
+    def multiply_kept(self, node: Node, by: Scalar, shift: int) -> None:
+        """Pixel (y, x) of ``d.m`` where it lies, every word of it that a core has once."""
+        for core in self.cores(node.name):
+            map_ = self.maps[core, f"d.{node.name}"]
+            parts = [u.crossbar.columns for u in self.units[node.name] if u.core == core]
+            parts += [
+                u.crossbar.rows for u in self.units.get(node.name + FEEDBACK, []) if u.core == core
+            ]
+            for start, stop in _joined(parts):
+                for channel, length in self.segments(stop - start):
+                    place = self.pixel(map_, start + channel)
+                    words = self.load(core, "d", place, length)
+                    self.emit(core, "vs.mul", words, words, by, length, shift)
+                    self.emit(core, "st", words, place, length)
 
     # ---- the whole
 
@@ -681,7 +723,7 @@ class Scheduler:
         if self.plan.variant == "V2":
             for node in self.network.matrices:
                 for core in self.cores(node.name):
-                    slots |= {(core, f"t.{node.inputs[0]}"), (core, f"d.{node.name}")}
+                    slots |= {(core, self.kept(node)), (core, f"d.{node.name}")}
         source = self.network.nodes[0].name
         found = []
         for (core, name), map_ in {**self.maps, **self._scratch}.items():
@@ -701,6 +743,8 @@ class Scheduler:
         value = LOW if buffer.name.endswith(".low") else 0
         if map_.around == (0, 0) and map_.shape[2] == map_.pitch:
             return
+        if buffer.space == "slot" and self.plan.history:
+            return  # slots of batches before are there at a start: the host has cleared them once
         if buffer.space == "slot":
             with self.loop("replay", "BATCH"):
                 self.clear(buffer.core, map_, value)
@@ -712,11 +756,17 @@ class Scheduler:
             self.copy_input()
             for step in self.steps:
                 self.step(step)
+            self.keep_input()
         if self.plan.variant == "V2":
+            updated = [step.node for step in self.steps if step.does == Does.UPDATE]
             with self.loop("replay", "BATCH"):
-                for step in self.steps:
-                    if step.does == Does.UPDATE:
-                        self.update(step.node)
+                for node in updated:
+                    self.update(node)
+            if self.plan.history:
+                again = factor(self.plan.momentum)
+                with self.loop("age", HISTORY), self.loop("replay", "BATCH"):
+                    for node in updated:
+                        self.multiplied(node, Scalar(f"={again.multiplier}"), again.shift)
         if self.plan.variant == "V3":
             for units in self.units.values():
                 for unit in units:
@@ -740,6 +790,24 @@ class Scheduler:
                         words = self.load(core, "a", source, length)
                         target = self.pixel(self.maps[core, name], channel)
                         self.emit(core, "st", words, target, length)
+
+    def keep_input(self) -> None:
+        """The example as the host has written it, for the batches to come."""
+        source = self.network.nodes[0].name
+        for core, name in list(self.maps):
+            if name == f"k.{source}":
+                self.copy(core, self.maps[core, f"t.{source}"], self.maps[core, name])
+
+    def copy(self, core: Core, source: Map, target: Map) -> None:
+        """All words of a map into one of the same shape."""
+        size = min(target.words, CLEAR)
+        times, rest = divmod(target.words, size)
+        with self.loop("z", times):
+            words = self.load(core, "k", self.address(source, 0, z=size), size)
+            self.emit(core, "st", words, self.address(target, 0, z=size), size)
+        if rest:
+            words = self.load(core, "k", self.address(source, times * size), rest)
+            self.emit(core, "st", words, self.address(target, times * size), rest)
 
     def step(self, step: Step) -> None:
         node = step.node
@@ -771,6 +839,17 @@ def around_input(network: Network) -> tuple[int, int]:
 
 def _mean(node: Node) -> Factor:
     return factor(1 / (node.kernel[0] * node.kernel[1]))
+
+
+def _joined(parts: Sequence[range]) -> list[tuple[int, int]]:
+    """First word, and the one behind the last, of what ranges cover."""
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted({(part.start, part.stop) for part in parts}):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append((start, stop))
+    return found
 
 
 def _lines(pieces: Sequence[Run], line: int) -> Iterator[tuple[int, Run]]:

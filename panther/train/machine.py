@@ -36,6 +36,9 @@ class Machine:
         self.host, self.compiled = host, compiled
         self.opas = {name: 0 for name in self._matrices}
         """OPAs of every matrix since its last CRS."""
+        self.batches = 0
+        """Batches trained so far, whose outer products momentum applies again."""
+        self._cleared = False
         self._counts: tuple[int, int, int] | None = None
 
     @property
@@ -100,14 +103,15 @@ class Machine:
         labels
             Shape (examples,).
         batch
-            Examples of a batch; at most that of the plan.
+            Examples of a batch; at most that of the plan, with momentum not fewer either.
         epochs
             Numbers of the epochs, for their learning rates.
 
         Raises
         ------
         ValueError
-            If the examples are no whole number of batches, or do not fit.
+            If the examples are no whole number of batches, or do not fit, or if a batch with
+            momentum is not as large as the plan's.
         HostError
             If a unit stops with a fault.
         """
@@ -115,6 +119,9 @@ class Machine:
             raise ValueError(
                 f"Examples must be whole batches of {batch}, at most {self.room}, not {len(x)}"
             )
+        plan = self.compiled.plan
+        if plan.history and batch != plan.batch:
+            raise ValueError(f"Batch must be {plan.batch} with momentum, not {batch}")
         counts = (len(epochs), len(x) // batch, batch)
         if counts != self._counts:
             self._counts = None
@@ -122,15 +129,29 @@ class Machine:
             self._counts = counts
         await self._write_examples(x, labels)
         await self._write_parameters(epochs)
+        await self._clear_rings()
         await self.host.run(dict.fromkeys(self.compiled.texts, 0), limit_cycles)
         self._count_opas(len(x) * len(epochs))
 
     def _count_opas(self, examples: int) -> None:
         plan, network = self.compiled.plan, self.compiled.network
+        if plan.history:
+            first, self.batches = self.batches, self.batches + examples // plan.batch
+            ages = range(first, self.batches)
+            examples += plan.batch * sum(min(age, plan.history) for age in ages)
         for name in self.opas:
             height, width, _ = network[name.removesuffix(FEEDBACK)].shape
             total = self.opas[name] + examples * height * width
             self.opas[name] = 0 if plan.variant == "V3" else total % plan.crs_period
+
+    async def _clear_rings(self) -> None:
+        """Words around images, which programs that keep batches do not write."""
+        layout = self.compiled.layout
+        for core, (address, words) in layout.slots.items():
+            if layout.ring(core) and not self._cleared:
+                words *= layout.batch * (layout.history + 1)
+                await self.host.write_memory(core[0], address, np.zeros(words, np.int64))
+        self._cleared = True
 
     async def _write_examples(self, x: Ints, labels: Ints) -> None:
         for number, tile in self.compiled.layout.tiles.items():
@@ -146,10 +167,9 @@ class Machine:
         layout, plan, network = (
             self.compiled.layout, self.compiled.plan, self.compiled.network,
         )  # fmt: skip
+        left = {name: plan.crs_period - done for name, done in self.opas.items()}
         for core, address in layout.parameters.items():
-            counters = np.zeros(layout.counter_words(core), np.int64)
-            for n, name in enumerate(layout.counters[core]):
-                counters[n] = plan.crs_period - self.opas[name]
+            counters = np.array(layout.first_words(core, left, self.batches), np.int64)
             rates = np.zeros((len(epochs), layout.rate_words(core)), np.int64)
             for row, epoch in enumerate(epochs):
                 for n, name in enumerate(layout.rates[core]):

@@ -6,7 +6,6 @@ and compares every cell of every matrix; a failure names the seed and the varian
 
 import argparse
 import sys
-from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -52,11 +51,14 @@ class Case:
         rng = np.random.default_rng((seed, list(MODES).index(variant)))
         self.network = networks.random_network(rng)
         self.plan = networks.random_plan(rng, self.network, variant)
-        self.plan = replace(self.plan, momentum=0.0, history=0)
+        self.runs = (EXAMPLES,)
+        if self.plan.history:  # the second run begins neither with nor at the ring's first slots
+            self.runs = (self.plan.batch * (self.plan.history + 2), self.plan.batch * 3)
+        self.examples = sum(self.runs)
         shape = self.network.nodes[0].shape
         classes = min(loss.shape[2] for loss in self.network.losses)
-        self.x = rng.integers(-2000, 2000, (EXAMPLES, *shape))
-        self.labels = rng.integers(0, classes, EXAMPLES)
+        self.x = rng.integers(-2000, 2000, (self.examples, *shape))
+        self.labels = rng.integers(0, classes, self.examples)
         cores, mcus = int(rng.integers(1, 9)), int(rng.integers(1, 9))
         core = CoreParams(mcu=self.plan.mcu, mcus=mcus, instructions=4096)
         tiles = -(-len(tile(self.network, self.plan)) // (cores * mcus))
@@ -72,22 +74,26 @@ class Case:
         """Cells before and after training."""
         trainer = NetworkTrainer(self.network, self.weights, self.plan)
         first = {name: matrix.cells for name, matrix in trainer.matrices.items()}
-        for start in range(0, EXAMPLES, self.plan.batch):
+        for start in range(0, self.examples, self.plan.batch):
             part = slice(start, start + self.plan.batch)
             trainer.batch(self.x[part], self.labels[part])
         return first, {name: matrix.cells for name, matrix in trainer.written.items()}
 
     def transaction(self, first):
-        """Cells after the programs have run on the node."""
+        """Cells after the programs have run on the node, with momentum in two runs."""
         machine = Machine(Host(TransactionTransport(Node(self.node))), self.compiled)
         now(machine.load_cells(first))
-        now(machine.run(self.x, self.labels, batch=self.plan.batch, limit_cycles=LIMIT))
+        start = 0
+        for size in self.runs:
+            x, labels = self.x[start : start + size], self.labels[start : start + size]
+            now(machine.run(x, labels, batch=self.plan.batch, limit_cycles=LIMIT))
+            start += size
         return now(machine.read_cells())
 
     def interpreted(self, first):
         """Cells after the loop program has run as the sequential program it is."""
         compiled, plan = self.compiled, self.plan
-        run = Interpreter(compiled.loops, plan.mcu, plan.batch, FUNCTIONS)
+        run = Interpreter(compiled.loops, plan.mcu, plan.batch, FUNCTIONS, plan.history)
         for placed in compiled.placed:
             c, unit = placed.crossbar, run.unit(placed.core, f"m{placed.unit}")
             cells = np.zeros(unit.cells.shape, np.int64)
@@ -97,7 +103,7 @@ class Case:
             for node in self.network.matrices:
                 rate = plan.rate(self.network, node, 0)
                 run.scalars[placed.core, f"rate.{node.name}"] = -rate.multiplier
-        for start in range(0, EXAMPLES, plan.batch):
+        for start in range(0, self.examples, plan.batch):
             part = slice(start, start + plan.batch)
             for buffer in compiled.loops.buffers:
                 if buffer.space == "example":

@@ -4,10 +4,10 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.system import mcu
+from models.system.compiled import compiled
 from panther.arch.core import (
     CSR_CONFIG,
     CSR_COUNTERS,
@@ -46,7 +46,7 @@ def clear(unit: ControlStatus) -> None:
     unit.values[[Register.CYCLE, Register.RETIRED, Register.FAULT]] = 0
 
 
-@njit(cache=True)
+@compiled
 def read(unit, vector_unit, mcus, key, now):  # type: ignore[no-untyped-def]
     """A register that exists, unsigned, in cycle ``now``."""
     if key >= CSR_COUNTERS:
@@ -70,7 +70,7 @@ def read(unit, vector_unit, mcus, key, now):  # type: ignore[no-untyped-def]
     return value & 0xFFFFFFFF
 
 
-@njit(cache=True)
+@compiled
 def write(unit, vector_unit, key, value):  # type: ignore[no-untyped-def]
     """Set a register that may be written to a value it may have."""
     if key == Csr.ROUNDING:

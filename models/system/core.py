@@ -21,17 +21,17 @@ from models.system import (
     vfu,
 )
 from models.system import fetch as fetching
+from models.system.compiled import compiled
 from models.system.control_status import ControlStatus, Register
 from models.system.instruction_memory import Column, Do, InstructionMemory, Source
-from models.system.load_store import Transfer
+from models.system.load_store import LoadStore, Transfer
 from models.system.mcu_issue import McuIssue
-from models.system.memory import Memory, make_memory, words_of
+from models.system.memory import make_memory, words_of
 from models.system.trace import Event, Trace, larger, make_trace, record, stream
 from models.system.vector_sequence import carry_out
 from panther.arch.core import (
     ADDRESS_BITS,
     LANES,
-    READERS,
     CoreParams,
     Fault,
     csr_names,
@@ -97,7 +97,7 @@ _SLICE = 1 << 16
 """Instructions after which the compiled loop lets Python see to an interrupt."""
 
 
-@njit(cache=True)
+@compiled
 def stop_machine(machine, fault, cycle):  # type: ignore[no-untyped-def]
     machine.status.values[Register.FAULT] = fault
     machine.status.values[Register.CYCLE] = cycle
@@ -112,7 +112,7 @@ def _retire(machine, row, done):  # type: ignore[no-untyped-def]
     machine.status.values[Register.RETIRED] += 1
 
 
-@njit(cache=True)
+@compiled
 def run_machine(machine, until_cycle, until_retired, targets):  # type: ignore[no-untyped-def]
     """Carry out instructions until there is something for Python to do."""
     state = machine.status.values
@@ -246,11 +246,9 @@ class Core:
         The core.
     arrays
         The analog arrays of each matrix unit.
-    number
-        Which reader of the memory it is.
-    memory
-        The memory at its port, which it shares with others: they take its requests. A memory of its
-        own if left out.
+    port
+        To a memory that it shares with others: they take its requests. As reader 0 to a memory of
+        its own if left out.
     trace
         Whether events are recorded.
     """
@@ -260,20 +258,16 @@ class Core:
         params: CoreParams,
         arrays: Sequence[Array],
         *,
-        number: int = 0,
-        memory: Memory | None = None,
+        port: LoadStore | None = None,
         trace: bool = False,
     ) -> None:
-        check_range("Number of the core", number, 0, READERS - 2)
         if len(arrays) != params.mcus:
             raise ValueError(f"Arrays must be {params.mcus}, one for each MCU, not {len(arrays)}")
-        if memory is not None and words_of(memory).size != params.memory_words:
-            raise ValueError(
-                f"Memory must have {params.memory_words} words, not {words_of(memory).size}"
-            )
+        if port is None:
+            port = load_store.make_load_store(params, make_memory(params.memory_words), 0)
         self.params = params
         self.arrays = tuple(arrays)
-        self.memory = make_memory(params.memory_words) if memory is None else memory
+        self.memory = port.memory
         """Words, valid bits and readers, to read and write."""
         self.status = Status.HALTED
         registers = register_file.make_register_file()
@@ -288,7 +282,7 @@ class Core:
                 xbar_in=register_file.xbar_in(registers, params),
                 xbar_out=register_file.xbar_out(registers, params),
             ),
-            port=load_store.make_load_store(params, self.memory, number, shared=memory is not None),
+            port=port,
             trace=make_trace(TRACE_ROOM if trace else 0),
             status=control_status.make_control_status(),
             issue=mcu_issue.make_mcu_issue(params.mcus),

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from panther.arch.core import LOOP_DEPTH
 
 
@@ -28,7 +28,7 @@ def make_fetch() -> Fetch:
     return Fetch(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((LOOP_DEPTH, 3), np.int64))
 
 
-@njit(cache=True)
+@compiled
 def enter(fetch, start, end, count):  # type: ignore[no-untyped-def]
     """Begin a loop of ``count`` passes, at least one; whether there was room for it."""
     depth = fetch.depth[0]
@@ -42,7 +42,7 @@ def enter(fetch, start, end, count):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True)
+@compiled
 def go_on(fetch, following):  # type: ignore[no-untyped-def]
     """Go to ``following``, the address behind what has been done, or back to a loop's start."""
     depth = fetch.depth[0]
@@ -59,7 +59,7 @@ def go_on(fetch, following):  # type: ignore[no-untyped-def]
     fetch.pc[0] = following
 
 
-@njit(cache=True)
+@compiled
 def jump(fetch, target):  # type: ignore[no-untyped-def]
     """Go to ``target`` and end the loops that it leaves."""
     depth = fetch.depth[0]

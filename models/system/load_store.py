@@ -7,11 +7,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from models.system.instruction_memory import Column, Do
-from models.system.memory import NEVER, Memory, request
+from models.system.memory import NEVER, Memory, request, words_of
 from models.system.register_file import packed, write_group
 from models.system.trace import Event, record
-from panther.arch.core import LANES, CoreParams, Fault, MemoryOp
+from panther.arch.core import LANES, READERS, CoreParams, Fault, MemoryOp
+from panther.arch.params import check_range
 
 
 class Transfer(IntEnum):
@@ -61,15 +63,29 @@ class LoadStore(NamedTuple):
 
 
 def make_load_store(
-    params: CoreParams, memory: Memory, reader: int, *, shared: bool = False
+    params: CoreParams, memory: Memory, reader: int, transfer: NDArray[np.int64] | None = None
 ) -> LoadStore:
-    """The port of core ``reader`` to a memory."""
-    transfer = np.zeros(len(Transfer), np.int64)
+    """The port of core ``reader`` to a memory; one that is shared if somebody else keeps what is
+    known of its ``transfer``.
+
+    Raises
+    ------
+    ValueError
+        If the memory is none of such a core, or no core has this number.
+    """
+    check_range("Number of the core", reader, 0, READERS - 2)
+    if words_of(memory).size != params.memory_words:
+        raise ValueError(
+            f"Memory must have {params.memory_words} words, not {words_of(memory).size}"
+        )
+    settings = np.array([reader, params.memory_cycles, transfer is not None], np.int64)
+    if transfer is None:
+        transfer = np.zeros(len(Transfer), np.int64)
     transfer[Transfer.DONE] = -1
-    return LoadStore(memory, np.array([reader, params.memory_cycles, shared], np.int64), transfer)
+    return LoadStore(memory, settings, transfer)
 
 
-@njit(cache=True)
+@compiled
 def fault(row, first, size):  # type: ignore[no-untyped-def]
     """What is wrong with a transfer from word ``first`` on, in a memory of ``size`` words."""
     do = row[Column.DO]
@@ -83,7 +99,7 @@ def fault(row, first, size):  # type: ignore[no-untyped-def]
     return np.int64(Fault.NONE)
 
 
-@njit(cache=True)
+@compiled
 def begin(unit, registers, row, first, patience, now):  # type: ignore[no-untyped-def]
     """Begin the transfer of a decoded instruction, from word ``first`` of the memory on, with its
     X cycle ``now``.
@@ -118,7 +134,7 @@ def _offer(transfer, registers):  # type: ignore[no-untyped-def]
         transfer[Transfer.DATA] = packed(registers, transfer[Transfer.REGISTER], count, lane)
 
 
-@njit(cache=True)
+@compiled
 def taken(unit, registers, data, trace, now):  # type: ignore[no-untyped-def]
     """The memory takes the request in cycle ``now``; ``data`` is the group, if it is a load."""
     transfer = unit.transfer
@@ -154,7 +170,7 @@ def taken(unit, registers, data, trace, now):  # type: ignore[no-untyped-def]
     _offer(transfer, registers)
 
 
-@njit(cache=True)
+@compiled
 def carry_out(unit, registers, trace):  # type: ignore[no-untyped-def]
     """Do the whole transfer on a memory nobody else works on.
 

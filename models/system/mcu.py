@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.analog.array import Array, IdealArray
 from models.analog.crossbar import Crossbar
 from models.analog.driver import PulseTrain
+from models.system.compiled import allocating, compiled
 from panther.arch.core import CoreParams
 from panther.arch.mcu import ConfigKey, InBank, Operation, OutBank, counter_names
 from panther.arch.params import McuParams
@@ -157,14 +157,14 @@ def _greatest_increment(params: McuParams) -> int:
     return max(bits * digit, top)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _groups(mcus, m, key):  # type: ignore[no-untyped-def]
     """Line groups that hold a line in use: of rows, or of columns."""
     adcs = mcus.design.adcs
     return (mcus.config[m, key] + adcs - 1) // adcs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def duration(mcus, m, operation):  # type: ignore[no-untyped-def]
     """Cycles from the one in which a command is taken to the first in which ``busy`` is low."""
     design = mcus.design
@@ -180,7 +180,7 @@ def duration(mcus, m, operation):  # type: ignore[no-untyped-def]
     return (design.operand_bits - 1) * step + groups + design.integrate_cycles + 8
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def configure(mcus, m, key, value):  # type: ignore[no-untyped-def]
     """Set a configuration register of an idle unit; False if it was refused."""
     value &= 0xFFFFFFFF
@@ -203,13 +203,13 @@ def configure(mcus, m, key, value):  # type: ignore[no-untyped-def]
     return accepted
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def counter(mcus, m, n):  # type: ignore[no-untyped-def]
     """Saturation counter ``n`` of an idle unit."""
     return mcus.counters[m, n] & 0xFFFFFFFF
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def start(mcus, m, operations, now):  # type: ignore[no-untyped-def]
     """Give an idle, compiled unit its operations, bit ``Operation`` each, in cycle ``now``.
 
@@ -244,7 +244,7 @@ def start_external(mcus: Mcus, m: int, operations: int, now: int, array: Array) 
             handed = _occupy(mcus, m, int(operation), handed)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _occupy(mcus, m, operation, handed):  # type: ignore[no-untyped-def]
     """Banks and unit are in use until the operation is done; returns when that is."""
     done = handed + duration(mcus, m, operation)
@@ -262,7 +262,7 @@ def _occupy(mcus, m, operation, handed):  # type: ignore[no-untyped-def]
 # MVM and MTVM
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
     """Every line drives, whether in use or not; results are those of the lines in use."""
     design = mcus.design
@@ -295,14 +295,14 @@ def _multiply(mcus, m, transpose):  # type: ignore[no-untyped-def]
     _requantise(mcus, m, bank, totals)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _width(columns, most):  # type: ignore[no-untyped-def]
     """Columns worth looking at if only the first ones matter: all, where they are one piece."""
     wide = (columns + 15) & ~15
     return wide if 2 * wide <= most else most
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _used(operands):  # type: ignore[no-untyped-def]
     """Words up to the last one that is not 0."""
     for n in range(operands.size, 0, -1):
@@ -311,7 +311,7 @@ def _used(operands):  # type: ignore[no-untyped-def]
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _dot_columns(cells, drive, sums):  # type: ignore[no-untyped-def]
     """``sums[k, column] = sum(drive[row] * cells[row, k, column])``, for as many columns."""
     rows, slices, columns = cells.shape
@@ -336,7 +336,7 @@ def _dot_columns(cells, drive, sums):  # type: ignore[no-untyped-def]
                 flat_sums[i] = wide(flat_sums[i] + wide(level * flat_cells[row, i]))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _dot_rows(cells, drive, sums):  # type: ignore[no-untyped-def]
     """``sums[k, row] = sum(drive[column] * cells[row, k, column])``, for as many rows."""
     slices, columns = cells.shape[1], _used(drive)
@@ -349,7 +349,7 @@ def _dot_rows(cells, drive, sums):  # type: ignore[no-untyped-def]
             sums[k, row] = total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _convert(mcus, m, sums, step, totals):  # type: ignore[no-untyped-def]
     """Digitise the sums of one bit step, and add them up over slices and steps."""
     design = mcus.design
@@ -367,7 +367,7 @@ def _convert(mcus, m, sums, step, totals):  # type: ignore[no-untyped-def]
         mcus.counters[m, _ADC_CLIP + k] += clipped
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _requantise(mcus, m, bank, totals):  # type: ignore[no-untyped-def]
     """Round to nearest, ties up, and saturate into XbarOut."""
     shift = mcus.config[m, ConfigKey.MVM_SHIFT + bank]
@@ -404,7 +404,7 @@ def _multiply_external(mcus: Mcus, m: int, array: Array, *, transpose: bool) -> 
 # OPA
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _accumulate(mcus, m):  # type: ignore[no-untyped-def]
     """All pulses on one cell have one sign, so a row saturates once and not at every pulse."""
     design = mcus.design
@@ -458,7 +458,7 @@ def _accumulate(mcus, m):  # type: ignore[no-untyped-def]
                 mcus.cells[m, row, k, i] = cells[k * wide + i]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _digits(design, errors, used, steps):  # type: ignore[no-untyped-def]
     """The digits of ``abs(e) << step`` with the sign of e, no greater than a cell can tell; of the
     steps in ``used``.
@@ -512,7 +512,7 @@ def _accumulate_external(mcus: Mcus, m: int, array: Array) -> None:
 # CRS
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _resolve(mcus, m):  # type: ignore[no-untyped-def]
     """Row by row: line groups with a column in use are read, resolved, and written."""
     cells = mcus.cells[m]
@@ -522,7 +522,7 @@ def _resolve(mcus, m):  # type: ignore[no-untyped-def]
         mcus.copies[m, row, :, :loaded] = cells[row, :, :loaded]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _resolve_row(mcus, m, cells, loaded):  # type: ignore[no-untyped-def]
     """Make the first ``loaded`` columns of ``cells``, shape (slices, columns), canonical; counts
     columns in use only.

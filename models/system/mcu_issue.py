@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.analog.array import Array
 from models.system import mcu
+from models.system.compiled import compiled
 from models.system.instruction_memory import OPERATION_BITS, Column
 from models.system.trace import Event, Trace, record
 from panther.arch.mcu import InBank, Operation, OutBank
@@ -33,7 +33,7 @@ def make_mcu_issue(mcus: int) -> McuIssue:
     return McuIssue(np.zeros(mcus, np.int64), np.zeros(mcus, np.int64))
 
 
-@njit(cache=True)
+@compiled
 def free(mcus, row, now):  # type: ignore[no-untyped-def]
     """The cycle, ``now`` at the earliest, in which no unit keeps an instruction waiting."""
     bank = row[Column.XBAR_IN]
@@ -53,7 +53,7 @@ def free(mcus, row, now):  # type: ignore[no-untyped-def]
     return now
 
 
-@njit(cache=True)
+@compiled
 def issue(unit, mcus, operations, trace, now):  # type: ignore[no-untyped-def]
     """Give idle units their operations in cycle ``now``; whether compiled code could not."""
     outside = False
@@ -82,7 +82,7 @@ def issue_outside(
     unit.outside[:] = 0
 
 
-@njit(cache=True)
+@compiled
 def _record(mcus, m, bits, trace, now):  # type: ignore[no-untyped-def]
     """Record operations just started: each is handed over when the one before is done."""
     if trace.rows.shape[0]:

@@ -6,10 +6,10 @@ Tiles lie side by side: the first axis of every array is the tile.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.system import send_unit
+from models.system.compiled import compiled
 from models.system.router import Flit
 from models.system.send_unit import Sending
 from panther.arch.node import NodeParams
@@ -37,7 +37,7 @@ def make_network_port(params: NodeParams) -> NetworkPort:
     )
 
 
-@njit(cache=True)
+@compiled
 def choose(unit, sender, receiver, tile, room, now):  # type: ignore[no-untyped-def]
     """What goes in this cycle: ``ROW``, a queue, or ``NOTHING``; ``room`` in the router."""
     if not room:
@@ -53,7 +53,7 @@ def choose(unit, sender, receiver, tile, room, now):  # type: ignore[no-untyped-
     return ROW if row else NOTHING
 
 
-@njit(cache=True)
+@compiled
 def put(unit, sender, receiver, tile, choice, now, flit):  # type: ignore[no-untyped-def]
     """Write what was chosen to ``flit``."""
     if choice == ROW:

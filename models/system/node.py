@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.typed import List
 from numpy.typing import ArrayLike, NDArray
 
@@ -24,6 +23,7 @@ from models.system import (
     sequencer,
     shared_memory,
 )
+from models.system.compiled import allocating, compiled, inner
 from models.system.control_status import Register
 from models.system.core import Core, Outcome, Spent, Status, run_machine, stop_machine
 from models.system.load_store import Transfer
@@ -79,6 +79,10 @@ class Units(NamedTuple):
     """Instructions each core may have retired: one that is held stops there."""
     attention: NDArray[np.int64]
     """One number: the core Python has to see to, or -1."""
+    transfer: NDArray[np.int64]
+    """Of each core, by :class:`Transfer`."""
+    flit: NDArray[np.int64]
+    """The one that a tile puts into its router."""
     targets: NDArray[np.int64]
     """What no matrix unit comes to."""
     lent: NDArray[np.bool_]
@@ -90,32 +94,76 @@ _SLICE = 1 << 22
 """Cycles after which the compiled loop lets Python see to an interrupt."""
 
 
-@njit(cache=True)
-def _go_on(units, machine, core, until):  # type: ignore[no-untyped-def]
+@inner
+def _go_on(units, machines, core, until):  # type: ignore[no-untyped-def]
     """Let a core run to its next request, and note when that is."""
     cores = units.phase.shape[0] // units.due.shape[0]
-    outcome = run_machine(machine, until - units.origin[core], units.most[core], units.targets)
+    most = units.most[core]
+    outcome, cycle, retired = _run(machines, core, until - units.origin[core], most, units.targets)
     if outcome == Outcome.ASKS:
         units.phase[core] = Phase.WILL_ASK
-        since = units.origin[core] + machine.port.transfer[Transfer.SINCE]
+        since = units.origin[core] + units.transfer[core, Transfer.SINCE]
         units.due[core // cores] = min(units.due[core // cores], since)
     elif outcome == Outcome.HALTED or outcome == Outcome.FAULTED:
-        _stopped(units, machine, core)
+        _stopped(units, core, cycle)
     elif outcome != Outcome.LIMIT:
         units.attention[0] = core
-    elif machine.status.values[Register.RETIRED] >= units.most[core]:
+    elif retired >= most:
         units.phase[core] = Phase.HELD
 
 
-@njit(cache=True)
-def _stopped(units, machine, core):  # type: ignore[no-untyped-def]
+@compiled
+def _stopped(units, core, cycle):  # type: ignore[no-untyped-def]
     units.phase[core] = Phase.STOPPED
     cores = units.phase.shape[0] // units.due.shape[0]
-    end = units.origin[core] + machine.status.values[Register.CYCLE] + 1
+    end = units.origin[core] + cycle + 1
     _needs_clock(units, core // cores, units.origin[core], end)
 
 
-@njit(cache=True)
+# what is called with the list of machines, and what fetches one, counts references to all arrays
+
+
+@allocating
+def _advance(units, machines, until):  # type: ignore[no-untyped-def]
+    _go_to(units, machines, until)
+
+
+@allocating
+def _begin(units, machines, until):  # type: ignore[no-untyped-def]
+    _all_go_on(units, machines, until)
+
+
+@allocating
+def _end(units, machines, until):  # type: ignore[no-untyped-def]
+    _tiles(units, machines, until)
+
+
+@allocating
+def _run(machines, n, until_cycle, until_retired, targets):  # type: ignore[no-untyped-def]
+    """Let core ``n`` run: the outcome, its cycle, and instructions retired."""
+    machine = machines[n]
+    outcome = run_machine(machine, until_cycle, until_retired, targets)
+    values = machine.status.values
+    return outcome, values[Register.CYCLE], values[Register.RETIRED]
+
+
+@allocating
+def _taken(machines, n, data, at):  # type: ignore[no-untyped-def]
+    """The request of core ``n`` is taken in its cycle ``at``."""
+    machine = machines[n]
+    machine.spent[Spent.WAIT_MEMORY] += at - machine.port.transfer[Transfer.SINCE]
+    load_store.taken(machine.port, machine.registers, data, machine.trace, at)
+
+
+@allocating
+def _not_taken(machines, n, at):  # type: ignore[no-untyped-def]
+    """The watchdog stops core ``n`` in its cycle ``at``, in which it still asks."""
+    machine = machines[n]
+    machine.spent[Spent.WAIT_MEMORY] += at - machine.port.transfer[Transfer.SINCE] + 1
+    stop_machine(machine, Fault.WATCHDOG, at)
+
+
+@compiled
 def _needs_clock(units, tile, first, end):  # type: ignore[no-untyped-def]
     """Count the cycles from ``first`` up to ``end``, and those before in which a core has run."""
     active = units.active[tile]
@@ -128,8 +176,8 @@ def _needs_clock(units, tile, first, end):  # type: ignore[no-untyped-def]
         active[1] = end
 
 
-@njit(cache=True)
-def _advance(units, machines, until):  # type: ignore[no-untyped-def]
+@inner
+def _go_to(units, machines, until):  # type: ignore[no-untyped-def]
     """Go on up to cycle ``until``, or until nothing will ever happen, or a core needs attention."""
     tiles = units.due.shape[0]
     _all_go_on(units, machines, until)
@@ -150,28 +198,27 @@ def _advance(units, machines, until):  # type: ignore[no-untyped-def]
         _tiles(units, machines, until)
 
 
-@njit(cache=True)
+@inner
 def _all_go_on(units, machines, until):  # type: ignore[no-untyped-def]
     """Let all cores run that can do without their tiles."""
     units.attention[0] = -1
     for core in range(units.phase.shape[0]):
         if units.phase[core] == Phase.GOES_ON:
-            _go_on(units, machines[core], core, until)
+            _go_on(units, machines, core, until)
 
 
-@njit(cache=True)
+@inner
 def _tiles(units, machines, until):  # type: ignore[no-untyped-def]
     """What the tiles do in the cycle that comes next, in which flits have moved."""
     now = units.clock[0]
     units.clock[0] = now + 1
-    flit = np.zeros(router.FLIT_NUMBERS, np.int64)
-    nothing = flit[:0]
+    nothing = units.flit[:0]
     for tile in range(units.due.shape[0]):
         if not units.lent[tile] and (units.due[tile] <= now or units.mesh.out_valid[tile]):
-            _step(units, machines, tile, flit, nothing, now, until)
+            _step(units, machines, tile, units.flit, nothing, now, until)
 
 
-@njit(cache=True)
+@inner
 def _step(units, machines, tile, flit, nothing, now, until):  # type: ignore[no-untyped-def]
     """One cycle of a tile."""
     memory, sender, receiver, mesh = units.memory, units.sender, units.receiver, units.mesh
@@ -199,7 +246,7 @@ def _step(units, machines, tile, flit, nothing, now, until):  # type: ignore[no-
             row = flit
     cores = units.phase.shape[0] // units.due.shape[0]
     for core in range(cores):
-        _ask(units, machines, tile, core, cores, now)
+        _ask(units, tile, core, cores, now)
     changed = shared_memory.serve(memory, tile)
     sent, send_fault = send_unit.step(sender, memory, tile, cores, watchdog, row, now)
     came = mesh.out[tile]
@@ -227,7 +274,7 @@ def _step(units, machines, tile, flit, nothing, now, until):  # type: ignore[no-
         units.due[tile] = min(due, units.due[tile])
 
 
-@njit(cache=True)
+@compiled
 def _count_waits(units, tile, cycles):  # type: ignore[no-untyped-def]
     """What waited in the last cycle of a tile has waited in those that were left out."""
     if cycles > 0:
@@ -239,13 +286,13 @@ def _count_waits(units, tile, cycles):  # type: ignore[no-untyped-def]
             state[Receiving.WAITED] += cycles
 
 
-@njit(cache=True)
-def _ask(units, machines, tile, core, cores, now):  # type: ignore[no-untyped-def]
+@compiled
+def _ask(units, tile, core, cores, now):  # type: ignore[no-untyped-def]
     """Ask the memory for a core, from the cycle on in which it does."""
     n = tile * cores + core
     if units.phase[n] != Phase.WILL_ASK:
         return
-    transfer = machines[n].port.transfer
+    transfer = units.transfer[n]
     since = units.origin[n] + transfer[Transfer.SINCE]
     if since > now:
         units.due[tile] = min(units.due[tile], since)
@@ -258,31 +305,27 @@ def _ask(units, machines, tile, core, cores, now):  # type: ignore[no-untyped-de
     )  # fmt: skip
 
 
-@njit(cache=True)
+@inner
 def _answer(units, machines, tile, core, cores, now, until):  # type: ignore[no-untyped-def]
     """Tell a core that asks what the memory did."""
     n = tile * cores + core
     if units.phase[n] != Phase.ASKS:
         return
-    machine = machines[n]
-    transfer = machine.port.transfer
+    transfer = units.transfer[n]
     bank = transfer[Transfer.GROUP] % BANKS
     at = now - units.origin[n]
     last = transfer[Transfer.SINCE] + transfer[Transfer.PATIENCE]
     if units.memory.taken[tile, bank] == core:
-        machine.spent[Spent.WAIT_MEMORY] += at - transfer[Transfer.SINCE]
-        data = units.memory.answers[tile, bank]
-        load_store.taken(machine.port, machine.registers, data, machine.trace, at)
+        _taken(machines, n, units.memory.answers[tile, bank], at)
         if transfer[Transfer.ACTIVE]:
             units.phase[n] = Phase.WILL_ASK
         else:
             units.phase[n] = Phase.GOES_ON
-            _go_on(units, machine, n, until)
+            _go_on(units, machines, n, until)
     elif at >= last:
-        machine.spent[Spent.WAIT_MEMORY] += at - transfer[Transfer.SINCE] + 1
         shared_memory.withdraw(units.memory, tile, core)
-        stop_machine(machine, Fault.WATCHDOG, at)
-        _stopped(units, machine, n)
+        _not_taken(machines, n, at)
+        _stopped(units, n, at)
     else:
         units.due[tile] = min(units.due[tile], units.origin[n] + last)
 
@@ -348,16 +391,22 @@ class Node:
             origin=np.zeros(count, np.int64),
             most=np.full(count, _FOREVER, np.int64),
             attention=np.zeros(1, np.int64),
+            transfer=np.zeros((count, len(Transfer)), np.int64),
+            flit=np.zeros(router.FLIT_NUMBERS, np.int64),
             targets=np.full(mcus, _FOREVER, np.int64),
             lent=np.zeros(params.tiles, np.bool_),
         )
-        self.cores = tuple(
-            Core(
-                tile.core, arrays[n * mcus : (n + 1) * mcus], number=n % tile.cores,
-                memory=shared_memory.memory_of(memory, n // tile.cores), trace=trace,
+        ports = (
+            load_store.make_load_store(
+                tile.core, shared_memory.memory_of(memory, n // tile.cores), n % tile.cores,
+                self.units.transfer[n],
             )
             for n in range(count)
         )  # fmt: skip
+        self.cores = tuple(
+            Core(tile.core, arrays[n * mcus : (n + 1) * mcus], port=port, trace=trace)
+            for n, port in enumerate(ports)
+        )
         """Core c of tile t is number ``t * cores + c``."""
 
     # ---- what a host does
@@ -501,7 +550,7 @@ class Node:
         """Begin the next cycle: flits move."""
         machines = self._machines()
         while True:
-            _all_go_on(self.units, machines, self.clock + 1)
+            _begin(self.units, machines, self.clock + 1)
             if self.units.attention[0] < 0:
                 break
             self._attend(machines)
@@ -514,7 +563,7 @@ class Node:
         """
         for tile, flit in (flits or {}).items():
             router.inject(self.units.mesh, tile, flit)
-        _tiles(self.units, self._machines(), self.clock + 1)
+        _end(self.units, self._machines(), self.clock + 1)
         self._note_ends()
 
     def room(self, tile: int) -> bool:

@@ -8,9 +8,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from models.system.router import Flit
 from models.system.shared_memory import SharedMemory, ask, first_asked, withdraw
 from panther.arch.core import LANES, MemoryOp
@@ -80,7 +80,7 @@ def make_receive_unit(params: NodeParams) -> ReceiveUnit:
     )
 
 
-@njit(cache=True)
+@compiled
 def issue(unit, tile, group, words, fifo, readers, pc):  # type: ignore[no-untyped-def]
     """Hand an idle unit a message to wait for in this cycle."""
     state = unit.state[tile]
@@ -94,7 +94,7 @@ def issue(unit, tile, group, words, fifo, readers, pc):  # type: ignore[no-untyp
     state[Receiving.PC] = pc
 
 
-@njit(cache=True)
+@compiled
 def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, credited):  # type: ignore[no-untyped-def]
     """One cycle: whether anything happens, and the fault that stops the unit, or the sequencer.
 
@@ -153,7 +153,7 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, credited):
     return changed, fault
 
 
-@njit(cache=True)
+@compiled
 def _fetch(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     """Take a row from the queue; the banks it asks in the next cycle."""
     state = unit.state[tile]
@@ -182,7 +182,7 @@ def _fetch(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     return pending
 
 
-@njit(cache=True)
+@compiled
 def _arrive(unit, tile, flit):  # type: ignore[no-untyped-def]
     """Put a row into its queue; False if that is another tile's."""
     fifo = flit[Flit.FIFO]
@@ -192,13 +192,14 @@ def _arrive(unit, tile, flit):  # type: ignore[no-untyped-def]
         return False
     place = (unit.head[tile, fifo] + unit.level[tile, fifo]) % unit.queues.shape[2]
     row = unit.queues[tile, fifo, place]
-    row[:BANKS] = flit[Flit.DATA : Flit.DATA + BANKS]
+    for n in range(BANKS):
+        row[n] = flit[Flit.DATA + n]
     row[_END] = flit[Flit.END]
     unit.level[tile, fifo] += 1
     return True
 
 
-@njit(cache=True)
+@compiled
 def _give_up(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     state = unit.state[tile]
     state[Receiving.WAIT_GROUP] = first_asked(memory, tile, requester)
@@ -209,7 +210,7 @@ def _give_up(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     withdraw(memory, tile, requester)
 
 
-@njit(cache=True)
+@compiled
 def due(unit, tile, watchdog, now):  # type: ignore[no-untyped-def]
     """The next cycle after ``now`` in which something may happen by itself."""
     state = unit.state[tile]

@@ -8,9 +8,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from panther.arch.node import ROUTER_FLITS, NodeParams, Port, counter_names
 
 FREE = -1
@@ -113,7 +113,7 @@ def make_mesh(params: NodeParams) -> Mesh:
     )
 
 
-@njit(cache=True)
+@compiled
 def push(mesh, router, port, flit):  # type: ignore[no-untyped-def]
     """Put a flit into the buffer of an input; there has to be a place free."""
     place = (mesh.begins[router, port] + mesh.counts[router, port]) % ROUTER_FLITS
@@ -125,7 +125,7 @@ def push(mesh, router, port, flit):  # type: ignore[no-untyped-def]
     mesh.flits[0] += 1
 
 
-@njit(cache=True)
+@compiled
 def inject(mesh, router, flit):  # type: ignore[no-untyped-def]
     """Take a flit from a tile: after :func:`move`, at most one a cycle, and only if there is room.
 
@@ -134,7 +134,7 @@ def inject(mesh, router, flit):  # type: ignore[no-untyped-def]
     push(mesh, router, Port.LOCAL, flit)
 
 
-@njit(cache=True)
+@compiled
 def _decide(mesh, router, decided):  # type: ignore[no-untyped-def]
     """List the moves of one router behind those ``decided``; returns how many there are then."""
     # inputs whose first flit wants to go the way of an output, and which of those are heads
@@ -177,7 +177,7 @@ def _decide(mesh, router, decided):  # type: ignore[no-untyped-def]
     return decided
 
 
-@njit(cache=True)
+@compiled
 def move(mesh):  # type: ignore[no-untyped-def]
     """Carry out one cycle of all routers: ``room``, ``out`` and ``out_valid`` are that cycle's."""
     routers = mesh.room.shape[0]

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from models.system.trace import Event, record
 from panther.arch.core import SCALARS
 from panther.arch.isa import Condition, ScalarFunction
@@ -25,13 +25,13 @@ def make_scalar_unit() -> ScalarUnit:
     return ScalarUnit(np.zeros(SCALARS, np.int64), np.zeros(1, np.int64))
 
 
-@njit(cache=True)
+@compiled
 def wrapped(value):  # type: ignore[no-untyped-def]
     """The low 32 bits as a signed number."""
     return np.int64(np.int32(value))
 
 
-@njit(cache=True)
+@compiled
 def write(unit, register, value, trace, now):  # type: ignore[no-untyped-def]
     """Write the low 32 bits in cycle ``now``."""
     unit.last[0] = wrapped(value)
@@ -40,7 +40,7 @@ def write(unit, register, value, trace, now):  # type: ignore[no-untyped-def]
         record(trace, Event.SCALAR, now, register, value & 0xFFFFFFFF)
 
 
-@njit(cache=True)
+@compiled
 def compute(function, a, b):  # type: ignore[no-untyped-def]
     """What the function gives, not yet wrapped."""
     if function == ScalarFunction.ADD:
@@ -64,7 +64,7 @@ def compute(function, a, b):  # type: ignore[no-untyped-def]
     return np.int64(a < b)  # SLT
 
 
-@njit(cache=True)
+@compiled
 def holds(condition, a, b):  # type: ignore[no-untyped-def]
     """Whether a branch is taken."""
     if condition == Condition.EQ:

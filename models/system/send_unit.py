@@ -9,9 +9,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from models.system.router import Flit
 from models.system.shared_memory import SharedMemory, ask, first_asked, withdraw
 from panther.arch.core import MemoryOp
@@ -90,7 +90,7 @@ def make_send_unit(params: NodeParams) -> SendUnit:
     )
 
 
-@njit(cache=True)
+@compiled
 def issue(unit, tile, group, groups, to, fifo, pc):  # type: ignore[no-untyped-def]
     """Hand an idle unit a message in this cycle."""
     state = unit.state[tile]
@@ -105,14 +105,14 @@ def issue(unit, tile, group, groups, to, fifo, pc):  # type: ignore[no-untyped-d
     state[Sending.PC] = pc
 
 
-@njit(cache=True)
+@compiled
 def idle(unit, tile, now):  # type: ignore[no-untyped-def]
     """Whether it has nothing to do, and no answer of the memory is outstanding."""
     state = unit.state[tile]
     return not state[Sending.BUSY] and now >= state[Sending.QUIET]
 
 
-@njit(cache=True)
+@compiled
 def _is_there(unit, tile, row, now):  # type: ignore[no-untyped-def]
     """Whether all groups of the first row not sent, or of the one after it, are there."""
     state = unit.state[tile]
@@ -126,7 +126,7 @@ def _is_there(unit, tile, row, now):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True)
+@compiled
 def _room(unit, tile):  # type: ignore[no-untyped-def]
     """Rows there is room for at the destination."""
     state = unit.state[tile]
@@ -134,7 +134,7 @@ def _room(unit, tile):  # type: ignore[no-untyped-def]
     return unit.fifo_rows - unit.used[tile, queue]
 
 
-@njit(cache=True)
+@compiled
 def offers(unit, tile, now):  # type: ignore[no-untyped-def]
     """Whether a row may go to the network port in this cycle."""
     state = unit.state[tile]
@@ -145,7 +145,7 @@ def offers(unit, tile, now):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@compiled
 def put_row(unit, tile, now, flit):  # type: ignore[no-untyped-def]
     """Write the row that goes in this cycle to ``flit``."""
     state = unit.state[tile]
@@ -168,13 +168,13 @@ def put_row(unit, tile, now, flit):  # type: ignore[no-untyped-def]
         flit[Flit.DATA + n] = unit.lanes[tile, bank, unit.head[tile, bank]] if n < left else 0
 
 
-@njit(cache=True)
+@compiled
 def credit(unit, tile, source, fifo, rows):  # type: ignore[no-untyped-def]
     """A credit has come in this cycle; after :func:`offers`."""
     unit.used[tile, source * unit.fifos + fifo] -= rows
 
 
-@njit(cache=True)
+@compiled
 def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, now):  # type: ignore[no-untyped-def]
     """The rest of a cycle: ``flit`` is the row that goes, or empty; whether anything happens, and
     the fault that stops the unit.
@@ -239,7 +239,7 @@ def step(unit, memory: SharedMemory, tile, requester, watchdog, flit, now):  # t
     return changed, TileFault.NONE
 
 
-@njit(cache=True)
+@compiled
 def _give_up(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     state = unit.state[tile]
     state[Sending.WAIT_GROUP] = first_asked(memory, tile, requester)
@@ -249,7 +249,7 @@ def _give_up(unit, memory, tile, requester):  # type: ignore[no-untyped-def]
     withdraw(memory, tile, requester)
 
 
-@njit(cache=True)
+@compiled
 def due(unit, tile, watchdog, now):  # type: ignore[no-untyped-def]
     """The next cycle after ``now`` in which something may happen by itself."""
     state = unit.state[tile]

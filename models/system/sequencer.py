@@ -8,11 +8,11 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.system import fetch as fetching
 from models.system import receive_unit, scalar_unit, send_unit
+from models.system.compiled import compiled
 from models.system.fetch import Fetch
 from models.system.instruction_memory import Column, Do, Source
 from models.system.memory import NEVER
@@ -80,7 +80,7 @@ def make_sequencer(params: NodeParams, rows: NDArray[np.int64]) -> Sequencer:
     return unit
 
 
-@njit(cache=True)
+@compiled
 def start(unit, sender, receiver, tile, pc, now):  # type: ignore[no-untyped-def]
     """Begin at ``pc``; the cycle before ``now`` is the one of the start."""
     state = unit.state[tile]
@@ -89,7 +89,7 @@ def start(unit, sender, receiver, tile, pc, now):  # type: ignore[no-untyped-def
     _begin(unit, sender, tile, receiver.state[tile, Receiving.BUSY] != 0, now - 1)
 
 
-@njit(cache=True)
+@compiled
 def _begin(unit, sender, tile, receives, now):  # type: ignore[no-untyped-def]
     """Begin in the next cycle, if the other units are idle in this one."""
     state = unit.state[tile]
@@ -108,7 +108,7 @@ def _begin(unit, sender, tile, receives, now):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@compiled
 def is_held(state):  # type: ignore[no-untyped-def]
     """Whether it stops before the instruction that comes next."""
     return (
@@ -118,7 +118,7 @@ def is_held(state):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@compiled
 def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_fault, now):  # type: ignore[no-untyped-def]
     """One cycle; whether anything happens.
 
@@ -172,12 +172,12 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
     return True
 
 
-@njit(cache=True)
+@compiled
 def _address(unit, tile, row):  # type: ignore[no-untyped-def]
     return unit.scalars[tile, row[Column.SA]] + row[Column.VALUE]
 
 
-@njit(cache=True)
+@compiled
 def _check(unit, tile, row):  # type: ignore[no-untyped-def]
     fault = row[Column.FAULT]
     do = row[Column.DO]
@@ -196,7 +196,7 @@ def _check(unit, tile, row):  # type: ignore[no-untyped-def]
     return fault
 
 
-@njit(cache=True)
+@compiled
 def _waits(row, sends, receives):  # type: ignore[no-untyped-def]
     do = row[Column.DO]
     return (sends and (do == Do.SEND or do == Do.HALT)) or (
@@ -204,7 +204,7 @@ def _waits(row, sends, receives):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@compiled
 def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyped-def]
     """The last cycle of an instruction."""
     state = unit.state[tile]
@@ -263,7 +263,7 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
         fetching.go_on(fetch, following)
 
 
-@njit(cache=True)
+@compiled
 def due(unit, tile, now):  # type: ignore[no-untyped-def]
     """The next cycle after ``now`` in which something may happen by itself."""
     state = unit.state[tile]

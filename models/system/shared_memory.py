@@ -8,9 +8,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from models.system.memory import Memory, request
 from panther.arch.core import MemoryOp
 from panther.arch.tile import BANKS, SEND_READER, TileParams
@@ -84,7 +84,7 @@ def memory_of(unit: SharedMemory, tile: int) -> Memory:
     return Memory(unit.groups[tile], unit.valid[tile], unit.readers[tile])
 
 
-@njit(cache=True)
+@compiled
 def ask(unit, tile, requester, op, group, mask, flag, readers, data):  # type: ignore[no-untyped-def]
     """Ask for a group, from this cycle on until it is taken or withdrawn."""
     bank = group % BANKS
@@ -98,7 +98,7 @@ def ask(unit, tile, requester, op, group, mask, flag, readers, data):  # type: i
     unit.asking[tile, bank] |= 1 << requester
 
 
-@njit(cache=True)
+@compiled
 def withdraw(unit, tile, requester):  # type: ignore[no-untyped-def]
     """Ask no more, from this cycle on."""
     for bank in range(BANKS):
@@ -106,7 +106,7 @@ def withdraw(unit, tile, requester):  # type: ignore[no-untyped-def]
         unit.parked[tile, bank] &= ~(1 << requester)
 
 
-@njit(cache=True)
+@compiled
 def first_asked(unit, tile, requester):  # type: ignore[no-untyped-def]
     """The lowest group it asks for; 0 if it asks for none."""
     first = unit.groups.shape[1]
@@ -116,7 +116,7 @@ def first_asked(unit, tile, requester):  # type: ignore[no-untyped-def]
     return first if first < unit.groups.shape[1] else 0
 
 
-@njit(cache=True)
+@compiled
 def serve(unit, tile):  # type: ignore[no-untyped-def]
     """One cycle of all banks; whether any of them looked up a request.
 
@@ -154,7 +154,7 @@ def serve(unit, tile):  # type: ignore[no-untyped-def]
     return looked_up
 
 
-@njit(cache=True)
+@compiled
 def _look_up(unit, tile, bank, who):  # type: ignore[no-untyped-def]
     """Whether the request is taken; parked ones for the same group wake up if it changes it."""
     row = unit.asks[tile, who, bank]

@@ -1,9 +1,9 @@
 """A vector instruction: groups of four words from the register file through the vector unit."""
 
 import numpy as np
-from numba import njit
 
 from models.system import scalar_unit, vfu
+from models.system.compiled import compiled
 from models.system.instruction_memory import Column, Do, Source
 from models.system.register_file import record_vector
 from panther.arch.core import LANES
@@ -13,7 +13,7 @@ _DIVIDE_CYCLES = 18
 _PIPELINE_CYCLES = 1
 
 
-@njit(cache=True)
+@compiled
 def carry_out(registers, vector_unit, scalars, row, scalar, trace, now):  # type: ignore[no-untyped-def]
     """Carry out an instruction whose group 0 is read in cycle ``now``; its last cycle.
 

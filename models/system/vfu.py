@@ -8,9 +8,9 @@ numbers of functions it was compiled with: remove ``__pycache__`` after a change
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.system.compiled import compiled
 from panther.arch.core import LANES, SEED_DEFAULT
 from panther.arch.isa import Function
 from panther.arch.tables import (
@@ -66,7 +66,7 @@ def make_vfu() -> Vfu:
     return Vfu(np.zeros(1, np.int64), np.full(1, SEED_DEFAULT, np.int64), np.zeros(1, np.int64))
 
 
-@njit(cache=True)
+@compiled
 def next_word(state: int) -> int:
     """The generator's state 32 steps on.
 
@@ -77,18 +77,18 @@ def next_word(state: int) -> int:
     return word
 
 
-@njit(cache=True)
+@compiled
 def _clip(value: int) -> int:
     return min(max(value, -32768), 32767)
 
 
-@njit(cache=True)
+@compiled
 def _size(word: np.int16) -> int:
     """Magnitude; in compiled code only the sum is wider than a word."""
     return abs(int(word) + 0)
 
 
-@njit(cache=True)
+@compiled
 def _line(points: Points, place: int) -> int:
     """Between two points, with 27 fraction bits."""
     index, rest = place >> REST_BITS, place & ((1 << REST_BITS) - 1)
@@ -96,12 +96,12 @@ def _line(points: Points, place: int) -> int:
     return (base << REST_BITS) + (int(points[index + 1]) - base) * rest
 
 
-@njit(cache=True)
+@compiled
 def _round(value: int, shift: int) -> int:
     return (value + ((1 << shift) >> 1)) >> shift
 
 
-@njit(cache=True)
+@compiled
 def _exponent(size: int) -> int:
     """Number of the leading one of a positive number."""
     exponent = 0
@@ -110,7 +110,7 @@ def _exponent(size: int) -> int:
     return exponent
 
 
-@njit(cache=True)
+@compiled
 def _stochastic(
     vfu: Vfu, a: Words, b: Words, use_vector: bool, word: int, shift: int, out: Words
 ) -> int:
@@ -128,7 +128,7 @@ def _stochastic(
     return saturated
 
 
-@njit(cache=True)
+@compiled
 def _table(function: int, a: Words, fraction: int, out: Words) -> int:
     """EXP, SIGMOID, TANH, LOG and RECIP; how many words saturated."""
     saturated = 0
@@ -170,7 +170,7 @@ def _table(function: int, a: Words, fraction: int, out: Words) -> int:
     return saturated
 
 
-@njit(cache=True)
+@compiled
 def compute(
     vfu: Vfu, function: int, a: Words, b: Words, use_vector: bool, scalar: int, shift: int,
     out: Words,
@@ -277,7 +277,7 @@ def compute(
     vfu.saturated[0] = (vfu.saturated[0] + saturated) & 0xFFFFFFFF
 
 
-@njit(cache=True)
+@compiled
 def reduce(function: int, a: Words) -> int:
     """Greatest element (MAX) or sum (SUM) of a vector."""
     if function == _SUM:

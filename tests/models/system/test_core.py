@@ -5,6 +5,7 @@ import pytest
 
 from models.analog.array import IdealArray
 from models.system.core import Core, Status
+from models.system.load_store import make_load_store
 from models.system.memory import make_memory
 from models.system.trace import Event
 from panther.arch.core import GENERAL_BASE, CoreParams, Csr, Fault, MemoryOp, csr_names
@@ -327,7 +328,7 @@ def test_loads_and_stores_move_words():
 
 
 def test_stored_words_wait_for_their_readers():
-    made = core(number=1)
+    made = core(port=make_load_store(PARAMS, make_memory(PARAMS.memory_words), 1))
     ran("vset r0, 7, 6\nst r0, s0, 8, 6, core1 | core3\nld r8, s0, 8, 6, take\nhlt", made)
     assert made.status is Status.HALTED
     assert made.registers[R0 + 8 : R0 + 14].tolist() == [7] * 6
@@ -843,9 +844,9 @@ def test_impossible_wishes_are_refused():
     with pytest.raises(ValueError, match="Arrays must be 2, one for each MCU, not 1"):
         Core(PARAMS, [IdealArray(MCU)])
     with pytest.raises(ValueError, match="Memory must have 256 words, not 128"):
-        core(memory=make_memory(128))
+        make_load_store(PARAMS, make_memory(128), 0)
     with pytest.raises(ValueError, match="Number of the core"):
-        core(number=8)
+        make_load_store(PARAMS, make_memory(PARAMS.memory_words), 8)
     with pytest.raises(ValueError, match="Memory cycles"):
         CoreParams(memory_cycles=0)
 

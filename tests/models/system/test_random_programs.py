@@ -8,6 +8,8 @@ from golden.mvm import mtvm, mvm
 from golden.opa import opa
 from models.analog.array import IdealArray
 from models.system.core import Core, Status
+from models.system.load_store import make_load_store
+from models.system.memory import make_memory
 from models.system.trace import Event
 from panther.arch.core import (
     CSR_CONFIG,
@@ -543,7 +545,8 @@ def machines(seed):
     arrays = [IdealArray(MCU) for _ in cells]
     for array, item in zip(arrays, cells, strict=True):
         array.cells = item
-    core = Core(PARAMS, arrays, number=READER, trace=True)
+    port = make_load_store(PARAMS, make_memory(PARAMS.memory_words), READER)
+    core = Core(PARAMS, arrays, port=port, trace=True)
     core.load(words)
     core.memory_words[:] = rng.integers(-32768, 32768, PARAMS.memory_words)
     groups = PARAMS.memory_words // 4

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "panther/sim.py": ARCH | {"panther.tools", "cocotb_tools", "filelock"},
     "panther/host": ARCH | {"panther.asm", "models", "numpy", "safetensors"},
     "panther/check": ARCH | {"panther.asm"},
-    "panther/compiler": ARCH | {"panther.asm", "numpy", "safetensors"},
+    "panther/compiler": ARCH | {"panther.asm", "panther.check", "numpy", "safetensors"},
     "panther/frontends": ARCH | {"panther.compiler", "numpy", "onnx", "torch"},
     "panther/puma": ARCH | {"panther.host", "numpy"},
     "panther/train": ARCH

@@ -41,6 +41,9 @@ def compile_(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show placement, memory map, and who waits for what.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Instructions of the proof's abstract run.")
+    ] = None,
     shape: Annotated[
         str | None,
         typer.Option("--input", metavar="SHAPE", help="Of one example: 1x8x8. For torch modules."),
@@ -80,14 +83,16 @@ def compile_(
         raise UserError(str(error)) from error
     compiled = fitted.compiled
     if wanted:
-        compile_network(
-            network, plan, compiled.node,
-            dump=lambda name, text: sys.stdout.write(text) if name in wanted else None,
-        )  # fmt: skip
-    report = prove(compiled)
-    for problem in report.problems:
+        results: dict[str, str] = {}
+        compile_network(network, plan, compiled.node, dump=results.__setitem__)
+        for name in PASSES:
+            if name in wanted:
+                sys.stdout.write(results[name])
+    report = prove(compiled, limit=limit)
+    wrong = [problem for problem in report.problems if problem.kind != "limit"]
+    for problem in wrong:
         print(f"panther compile: {problem.kind}: {problem.text}", file=sys.stderr)
-    if not report.ok:
+    if wrong:
         raise typer.Exit(1)
     if explain:
         print(
@@ -97,10 +102,11 @@ def compile_(
         _write(output, compiled)
     if not wanted:
         print(f"{graph.name}: {fitted}")
-        print(
-            f"neither deadlock nor race in {sum(report.instructions.values()):,} instructions of "
-            "the first batches"
-        )
+        count = sum(report.instructions.values())
+        if report.ok:
+            print(f"neither deadlock nor race in {count:,} instructions of two batches")
+        else:
+            print(f"not proven: two batches take more than {count:,} instructions; see --limit")
 
 
 def _write(folder: Path, compiled: "Compiled") -> None:

@@ -376,12 +376,13 @@ def _merged(statements: Sequence[Statement]) -> Iterator[Statement]:
         operations: dict[str, list[str]] = {}
         for s in part:
             assert isinstance(s, Op)
+            core = s.core
             unit, _, operation = str(s.operands[0]).partition(":")
             if operation in operations.get(unit, []):
-                yield _units(s.core, name, operations)
+                yield _units(core, name, operations)
                 operations = {}
             operations.setdefault(unit, []).append(operation)
-        yield _units(s.core, name, operations)
+        yield _units(core, name, operations)
 
 
 def _units(core: Core, name: str, operations: Mapping[str, Sequence[str]]) -> Op:

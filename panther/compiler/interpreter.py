@@ -35,7 +35,8 @@ def _round(a: Ints, shift: int) -> Ints:
 
 
 def _saturate(a: Any) -> Ints:
-    return np.clip(a, LOW, HIGH)
+    limited: Ints = np.clip(a, LOW, HIGH)
+    return limited
 
 
 class CrossbarState:

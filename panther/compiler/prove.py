@@ -8,16 +8,21 @@ from panther.check import Report, check_node
 from panther.compiler.compile import Compiled
 
 BATCHES = 2
+LIMIT = 20_000_000
+"""Instructions times units, each of which has a clock to be kept: some tens of seconds."""
 
 
-def prove(compiled: Compiled) -> Report:
-    """Run the programs without data.
+def prove(compiled: Compiled, *, limit: int | None = None) -> Report:
+    """Run the programs without data, for at most ``limit`` instructions of all units together; a
+    longer run has proven nothing.
 
     Raises
     ------
     ValueError
         If two batches of examples do not fit the tiles' memories.
     """
+    if limit is None:
+        limit = LIMIT // len(compiled.texts)
     layout, plan = compiled.layout, compiled.plan
     batches = min(BATCHES, layout.room // plan.batch)
     counters: dict[int, list[tuple[int, list[int]]]] = {}
@@ -32,4 +37,4 @@ def prove(compiled: Compiled) -> Report:
         end = tile.examples + batches * plan.batch * tile.record_words
         written.setdefault(number, []).append(range(tile.examples, end))
     programs = compiled.programs(1, batches, plan.batch)
-    return check_node(compiled.node, programs, memory=counters, written=written)
+    return check_node(compiled.node, programs, memory=counters, written=written, limit=limit)

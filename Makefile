@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep puma mutate isa registers fuzz training frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -52,6 +52,9 @@ registers: setup  ## write docs/registers.md and docs/panther_node.h from the re
 
 fuzz: setup  ## feed the assembler nonsense; SEED=7 replays, ARGS="--inputs 1000000" takes longer
 	@$(PYTHON) -m tests.panther.asm.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+networks: setup  ## 200 random networks compiled for every variant: all cells as golden's
+	@$(PYTHON) -m tests.panther.compiler.campaign $(ARGS)
 
 training: setup  ## three epochs of digits, MLP and CNN, every variant: all cells as golden's
 	@$(PYTHON) -m tests.panther.train.campaign $(ARGS)

@@ -15,6 +15,7 @@ from golden.network import State
 from models.system.node import Node
 from panther.host import Host, TransactionTransport, Transport, now
 from panther.train.machine import Machine
+from panther.train.momentum import Kept
 from panther.train.nodes import Fitted
 from panther.train.problem import Problem
 
@@ -106,6 +107,7 @@ class MachineEngine:
         self._clock = clock
         self._most = max(most, problem.plan.batch)
         self._examples = self._epoch = 0
+        self._kept = Kept(self.machine) if problem.plan.history else None
         self.restore(problem.trainer().state())
 
     @property
@@ -121,6 +123,9 @@ class MachineEngine:
         now(self.machine.load_cells({name: state[prefix + name] for name in self.machine.opas}))
         self.machine.opas = {name: int(state[f"opas/{name}"]) for name in self.machine.opas}
         self._examples, self._epoch = int(state["examples"]), int(state["epoch"])
+        if self._kept is not None:
+            self.machine.batches = self._examples // self.problem.plan.batch
+            self._kept.restore(state)
 
     def run(self, x: Ints, labels: Ints, *, batch: int, epoch: int) -> None:
         now(self.machine.run(x, labels, batch=batch, epochs=[epoch]))
@@ -134,7 +139,7 @@ class MachineEngine:
             found[f"opas/{name}"] = self.machine.opas[name]
             if self.problem.plan.variant == "V3":
                 found[f"written/{name}"] = cells
-        return found
+        return found if self._kept is None else found | self._kept.state()
 
 
 @contextmanager
@@ -177,9 +182,11 @@ def differences(state: Mapping[str, Any], golden: Mapping[str, Any]) -> list[str
             wrong = np.argwhere(value != wanted)
             if len(wrong):
                 place = tuple(int(n) for n in wrong[0])
+                where = ("slice", "row", "column")[-len(place) :]
+                shown = ", ".join(f"{name} {n}" for name, n in zip(where, place, strict=True))
                 found.append(
-                    f"{key}: {len(wrong)} of {value.size} differ, first in slice {place[0]}, row "
-                    f"{place[1]}, column {place[2]}: {value[place]}, golden {wanted[place]}"
+                    f"{key}: {len(wrong)} of {value.size} differ, first in {shown}: "
+                    f"{value[place]}, golden {wanted[place]}"
                 )
         elif value != wanted:
             found.append(f"{key}: {value}, golden {wanted}")

@@ -38,7 +38,8 @@ class Machine:
         """OPAs of every matrix since its last CRS."""
         self.batches = 0
         """Batches trained so far, whose outer products momentum applies again."""
-        self._cleared = False
+        self.cleared = False
+        """Whether the slots of batches before have been written, by the host or by programs."""
         self._counts: tuple[int, int, int] | None = None
 
     @property
@@ -148,10 +149,10 @@ class Machine:
         """Words around images, which programs that keep batches do not write."""
         layout = self.compiled.layout
         for core, (address, words) in layout.slots.items():
-            if layout.ring(core) and not self._cleared:
+            if layout.ring(core) and not self.cleared:
                 words *= layout.batch * (layout.history + 1)
                 await self.host.write_memory(core[0], address, np.zeros(words, np.int64))
-        self._cleared = True
+        self.cleared = True
 
     async def _write_examples(self, x: Ints, labels: Ints) -> None:
         for number, tile in self.compiled.layout.tiles.items():

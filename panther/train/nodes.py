@@ -86,8 +86,6 @@ def fit(
     TrainError
         If it does not fit; the message says what is missing, and how many tiles it needs.
     """
-    if plan.history:
-        raise TrainError("Momentum must be trained with engine golden: there are no programs yet")
     nodes = [node] if node is not None else list(_meshes(network, plan, least))
     failure: Exception | None = None
     for candidate in nodes:

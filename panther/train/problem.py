@@ -115,10 +115,12 @@ def prepare(
         _check_rates(network, plan)
         check_plan(network, plan)
         words = _words(network, plan, data)
+        _check_labels(network, words)
         if formats == "calibrated":
             if isinstance(data, Dataset):
                 raise ValueError("Formats must be default for data that are words already")
             plan = calibrate(network, weights, plan, words)
+            _check_rates(network, plan)
             check_plan(network, plan)
             words = _words(network, plan, data)
         if examples is not None:
@@ -129,7 +131,6 @@ def prepare(
             words = replace(
                 words, train_x=words.train_x[:examples], train_y=words.train_y[:examples]
             )
-        _check_labels(network, words)
     except ValueError as error:
         raise TrainError(str(error)) from error
     return Problem(name=graph.name, network=network, weights=weights, plan=plan, data=words)

@@ -168,6 +168,12 @@ def train(
     )  # fmt: skip
     fitted = None
     if engine != "golden":
+        count = len(problem.data.train_x)
+        if plan.history and count % plan.batch:
+            raise TrainError(
+                f"Examples must be whole batches of {plan.batch} with momentum, but for engine "
+                f"golden, not {count}"
+            )
         fitted = fit(problem.network, problem.plan, wanted, least=engine == "rtl")
     place = None if folder is None else RunFolder(Path(folder), tensorboard=tensorboard)
     if place is not None:

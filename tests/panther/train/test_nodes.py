@@ -71,12 +71,6 @@ def test_programs_that_do_not_fit_are_refused():
         fit(network("mlp"), TrainPlan(), parse_node("1x1", ["instructions=16"]))
 
 
-def test_momentum_has_no_programs_yet():
-    plan = TrainPlan(variant="V2", batch=4, momentum=0.5, history=2)
-    with pytest.raises(TrainError, match="Momentum must be trained with engine golden"):
-        fit(network("mlp"), plan)
-
-
 def test_nodes_by_name():
     assert parse_node("auto") is None
     assert parse_node("two_tiles") == NODES["TWO_TILES"]

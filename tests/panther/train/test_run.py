@@ -21,7 +21,7 @@ from panther.train.problem import prepare
 from tests.panther.train.networks import examples, local_errors, pictures, two_layers
 
 VARIANTS = {"V1": 1, "V2": 4, "V3": 4}
-NODE = {"node": "SMALL", "node_parameters": ["memory_words=4096", "instructions=2048"]}
+NODE = {"node": "SMALL", "node_parameters": ["memory_words=8192", "instructions=2048"]}
 
 
 def fitted(model, epochs=2, **how):
@@ -99,13 +99,25 @@ def test_a_run_goes_on_with_another_engine(tmp_path, monkeypatch, variant, path)
     assert [row["examples"] for row in rows] == ["45", "90"]
 
 
-def test_momentum_goes_on_as_well(tmp_path):
-    model = two_layers()
+@pytest.mark.parametrize("make", [two_layers, pictures, local_errors])
+@pytest.mark.parametrize("path", ["golden transaction", "transaction golden", "transaction " * 2])
+def test_momentum_goes_on_as_well(tmp_path, make, path):
+    model = make()
     how = {"variant": "V2", "batch": 4, "momentum": 0.5, "history": 2, "lr": 1 / 4}
-    data = examples(model)
-    panther.train(model, data, epochs=1, folder=tmp_path / "run", **how, **NODE)
-    run = panther.train(model, data, epochs=2, folder=tmp_path / "run", resume=True, **how, **NODE)
-    assert equal(run.cells, fitted(model, **how)[0])
+    data, folder = examples(model, count=16), tmp_path / "run"
+    whole = panther.train(model, data, epochs=2, **how, **NODE)
+    for epochs, engine in enumerate(path.split(), 1):
+        run = panther.train(
+            model, data, epochs=epochs, engine=engine, check=engine != "golden",
+            folder=folder, resume=epochs > 1, **how, **NODE,
+        )  # fmt: skip
+    assert equal(run.cells, whole.cells)
+
+
+def test_momentum_at_transaction_level_needs_whole_batches():
+    how = {"variant": "V2", "batch": 4, "momentum": 0.5, "history": 2}
+    with pytest.raises(TrainError, match=r"must be whole batches of 4 with momentum, .* not 45"):
+        panther.train(two_layers(), examples(two_layers()), engine="transaction", **how)
 
 
 def killed(folder, *options):

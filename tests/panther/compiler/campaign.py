@@ -20,6 +20,7 @@ from panther.arch.node import NodeParams
 from panther.arch.tile import TileParams
 from panther.compiler.compile import compile_network
 from panther.compiler.interpreter import Interpreter
+from panther.compiler.placement import DoesNotFitError
 from panther.compiler.tiling import tile
 from panther.host import Host, TransactionTransport, now
 from panther.train.machine import Machine, records
@@ -60,15 +61,23 @@ class Case:
         self.x = rng.integers(-2000, 2000, (self.examples, *shape))
         self.labels = rng.integers(0, classes, self.examples)
         cores, mcus = int(rng.integers(1, 9)), int(rng.integers(1, 9))
+        self.weights = networks.first_weights(self.network, seed)
+        self.node = self._node(cores, mcus)
+        try:
+            self.compiled = compile_network(self.network, self.plan, self.node)
+        except DoesNotFitError:  # so many tiles that one has too few queues for all who send to it
+            self.node = self._node(8, mcus)
+            self.compiled = compile_network(self.network, self.plan, self.node)
+
+    def _node(self, cores, mcus):
+        """As many tiles as the crossbars take."""
         core = CoreParams(mcu=self.plan.mcu, mcus=mcus, instructions=4096)
         tiles = -(-len(tile(self.network, self.plan)) // (cores * mcus))
         width = min(tiles, 4)
-        self.node = NodeParams(
+        return NodeParams(
             tile=TileParams(core=core, cores=cores, instructions=4096),
             width=width, height=-(-tiles // width),
         )  # fmt: skip
-        self.weights = networks.first_weights(self.network, seed)
-        self.compiled = compile_network(self.network, self.plan, self.node)
 
     def golden(self):
         """Cells before and after training."""

@@ -27,12 +27,18 @@ def prove(compiled: Compiled, *, limit: int | None = None) -> Report:
     batches = min(BATCHES, layout.room // plan.batch)
     counters: dict[int, list[tuple[int, list[int]]]] = {}
     written: dict[int, list[range]] = {}
+    left = dict.fromkeys({n for names in layout.counters.values() for n in names}, plan.crs_period)
     for core, address in layout.parameters.items():
-        words = [plan.crs_period] * layout.counter_words(core)
+        # with momentum as if all batches that are kept had been
+        words = layout.first_words(core, left, plan.history)
         if words:
             counters.setdefault(core[0], []).append((address, words))
         rates = address + len(words)
         written.setdefault(core[0], []).append(range(rates, rates + layout.rate_words(core)))
+        if layout.ring(core):
+            start, size = layout.slots[core]
+            end = start + size * plan.batch * (plan.history + 1)
+            written[core[0]].append(range(start, end))
     for number, tile in layout.tiles.items():
         end = tile.examples + batches * plan.batch * tile.record_words
         written.setdefault(number, []).append(range(tile.examples, end))

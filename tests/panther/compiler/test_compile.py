@@ -46,7 +46,16 @@ def test_random_loop_programs_equal_golden(seed, variant):
 @pytest.mark.parametrize("variant", MODES)
 def test_loop_programs_are_read_back_from_their_text(variant):
     program = campaign.Case(3, variant).compiled.loops
+    assert (" HISTORY\n" in str(program)) == (variant == "V2")
     assert loops.parse(str(program)) == program
+
+
+def test_batches_must_be_whole_with_momentum():
+    case = campaign.Case(3, "V2")
+    transport = campaign.TransactionTransport(campaign.Node(case.node))
+    machine = campaign.Machine(campaign.Host(transport), case.compiled)
+    with pytest.raises(ValueError, match="Batch must be 2 with momentum, not 1"):
+        campaign.now(machine.run(case.x[:1], case.labels[:1], batch=1))
 
 
 def test_a_wrong_loop_program_is_refused_with_its_line():

@@ -22,8 +22,8 @@ INSTRUCTIONS = 2048
 MOST_INSTRUCTIONS = 1 << ADDRESS_BITS
 MOST_REGISTERS = (1 << ADDRESS_BITS) - GENERAL_BASE
 MOST_TILES = 1 << TILE_BITS
-CORES = (8, 4, 2, 1)
-"""Of a tile: with fewer there is more memory for each."""
+TILES = ((8, 2), (4, 2), (2, 2), (1, 2), (1, 1))
+"""Cores of a tile, and crossbars of a core: with fewer there is more memory for each."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def parse_node(text: str, overrides: Sequence[str] = ()) -> NodeParams | None:
             return None
         mesh = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)
         if mesh is not None:
-            node = replace(_like_paper(8), width=int(mesh[1]), height=int(mesh[2]))
+            node = replace(_like_paper(*TILES[0]), width=int(mesh[1]), height=int(mesh[2]))
         elif text.upper() in NODES:
             node = node_preset(text)
         else:
@@ -79,7 +79,7 @@ def fit(
     """Compile a network for a node, or for the smallest of the paper's tiles that holds it.
 
     Without ``node`` tiles have the paper's crossbars and memory; cores have more registers, tiles
-    fewer cores, if they must, or with ``least`` if no more are used.
+    fewer cores and these fewer crossbars, if they must, or with ``least`` if no more are used.
 
     Raises
     ------
@@ -94,7 +94,10 @@ def fit(
         except (DoesNotFitError, AssemblyError) as error:
             failure = error  # of the most generous in the end
     what = "must fit the node" if node is not None else "must fit a node of the paper's tiles"
-    raise TrainError(f"Network {what}: {_first_line(failure)}") from failure
+    advice = (
+        "; a smaller batch takes less memory" if plan.variant == "V2" and plan.batch > 1 else ""
+    )
+    raise TrainError(f"Network {what}: {_first_line(failure)}{advice}") from failure
 
 
 def _first_line(error: Exception | None) -> str:
@@ -104,19 +107,19 @@ def _first_line(error: Exception | None) -> str:
 def _meshes(network: Network, plan: TrainPlan, least: bool) -> Iterator[NodeParams]:
     """From the fewest tiles to the most memory for each crossbar."""
     crossbars = len(cut(network, plan))
-    for cores in CORES:
-        node = _like_paper(cores)
-        in_tile = node.tile.cores * node.tile.core.mcus
+    for cores, mcus in TILES:
+        node = _like_paper(cores, mcus)
+        in_tile = cores * mcus
         tiles = -(-crossbars // in_tile)
         if tiles > MOST_TILES:
-            if cores == CORES[0]:
+            if (cores, mcus) == TILES[0]:
                 raise TrainError(
                     f"Network must fit a node of {MOST_TILES} tiles of {in_tile} crossbars, not "
                     f"need {tiles} for its {crossbars}"
                 )
             return
         if least and tiles == 1:  # what nobody uses is built and simulated all the same
-            node = _like_paper(-(-crossbars // node.tile.core.mcus))
+            node = _like_paper(-(-crossbars // mcus), mcus)
         width = math.isqrt(tiles - 1) + 1
         mesh = replace(node, width=width, height=-(-tiles // width))
         yield mesh
@@ -124,8 +127,8 @@ def _meshes(network: Network, plan: TrainPlan, least: bool) -> Iterator[NodePara
         yield replace(mesh, tile=replace(mesh.tile, core=core))
 
 
-def _like_paper(cores: int) -> NodeParams:
-    core = CoreParams(instructions=INSTRUCTIONS)
+def _like_paper(cores: int, mcus: int) -> NodeParams:
+    core = CoreParams(mcus=mcus, instructions=INSTRUCTIONS)
     tile = TileParams(core=core, cores=cores, instructions=INSTRUCTIONS)
     return NodeParams(tile=tile, width=1, height=1)
 

@@ -17,7 +17,8 @@ body { margin: 0 auto; max-width: 64rem; padding: 2rem 1.25rem 4rem; background:
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { color: var(--soft); margin: .25rem 0; }
 .curves { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; } figcaption { color: var(--soft); font-size: .85rem; }
+figure { margin: 0; max-width: 460px; } .legend { font-size: .8rem; }
+figcaption { color: var(--soft); font-size: .85rem; }
 svg { max-width: 100%; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); } svg polyline { fill: none; stroke-width: 2; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
@@ -61,7 +62,8 @@ def page(problem: Problem, epochs: Sequence[Epoch]) -> str:
                 if name.startswith(f"{kind}.")
             }
         drawn = (
-            f"<figure><figcaption>{escape(title)}</figcaption>{_curves(numbers, lines)}</figure>"
+            f"<figure><figcaption>{escape(title)}</figcaption>{_curves(numbers, lines)}"
+            f"{_legend(list(lines))}</figure>"
             for title, lines in curves.items()
         )
         parts += ["<h2>Curves over epochs</h2>", f'<div class="curves">{"".join(drawn)}</div>']
@@ -89,6 +91,17 @@ def page(problem: Problem, epochs: Sequence[Epoch]) -> str:
         f"<title>{escape(problem.name)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _legend(names: Sequence[str]) -> str:
+    """Names in the colours of their lines; nothing if there is but one."""
+    if len(names) < 2:
+        return ""
+    inked = (
+        f'<span style="color:{COLOURS[n % len(COLOURS)]}">{escape(name)}</span>'
+        for n, name in enumerate(names)
+    )
+    return f'<p class="legend">{" ".join(inked)}</p>'
 
 
 def _table(head: Row, rows: Sequence[Row]) -> str:
@@ -132,9 +145,4 @@ def _curves(x: Sequence[int], lines: dict[str, list[float]]) -> str:
         parts.append(f'<polyline stroke="{ink}" points="{points}">{label}</polyline>')
         parts += [f'<circle fill="{ink}" r="3" cx="{right:.1f}" cy="{y:.1f}">{label}</circle>'
                   for right, y in at]  # fmt: skip
-        if len(lines) > 1:
-            parts.append(
-                f'<text x="{LEFT + 8 + 130 * (colour % 3)}" y="{TOP + 12 + 14 * (colour // 3)}" '
-                f'style="fill:{ink}">{escape(name)}</text>'
-            )
     return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img">{"".join(parts)}</svg>'

@@ -4,10 +4,10 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training training-rtl frontends lint doctor clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup:  ## make .venv and install the simulators (every target below does)
 	@scripts/setup.sh
@@ -58,6 +58,9 @@ networks: setup  ## 200 random networks compiled for every variant: all cells as
 
 training: setup  ## three epochs of digits, MLP and CNN, every variant: all cells as golden's
 	@$(PYTHON) -m tests.panther.train.campaign $(ARGS)
+
+training-rtl: setup  ## 50 digits, MLP and CNN, in RTL beside the twin; ARGS="--network mlp"
+	@$(PYTHON) -m cocotb_tests.training_campaign $(ARGS)
 
 frontends: setup .venv-torch/ready  ## test models from PyTorch; downloads its 3 GB once
 	@.venv-torch/bin/python -m pytest -q tests/panther/frontends tests_torch $(ARGS)

@@ -1,12 +1,13 @@
 """Compiled training programs as cases for a node: what they start from, and where golden gets."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cocotb_tests.designs import NODES as DESIGNS
 from golden import data
 from golden.network import NetworkTrainer
 from models.analog.array import IdealArray
@@ -15,7 +16,7 @@ from panther.arch.core import CoreParams
 from panther.arch.formats import TrainFormats
 from panther.arch.network import Network, TrainPlan
 from panther.arch.node import NodeParams
-from panther.arch.presets import NODES, SMALL
+from panther.arch.presets import NODES
 from panther.arch.tile import TileParams
 from panther.asm import Program
 from panther.compiler import models
@@ -29,47 +30,34 @@ from panther.train.machine import Machine
 Ints = NDArray[np.int64]
 Unit = tuple[int, int]
 """Tile, and core or ``SEQUENCER``."""
+WEIGHT_BITS = 32
+"""Of the paper's crossbars."""
+COARSE = 4
+"""Fraction bits of words where weights have fewer."""
 
 
-def two_layers(seed: int = 1) -> Graph:
-    """8-6-4."""
-    model = Model((8,), name="two_layers", seed=seed)
-    model.input.linear(6).relu().linear(4).softmax_cross_entropy()
-    return model.graph()
-
-
-def three_layers(seed: int = 1) -> Graph:
-    """8-6-6-4."""
-    model = Model((8,), name="three_layers", seed=seed)
-    model.input.linear(6).relu().linear(6).tanh().linear(4).mse()
+def layers(seed: int = 1) -> Graph:
+    """4-3-4-2."""
+    model = Model((4,), name="layers", seed=seed)
+    model.input.linear(3).relu().linear(4).relu().linear(2).mse()
     return model.graph()
 
 
 def pictures(seed: int = 1) -> Graph:
-    """Two convolutions and a linear layer, of 16 rows each, for pictures of 6 x 6."""
-    model = Model((1, 6, 6), name="pictures", seed=seed)
+    """Two convolutions, a max pool and a linear layer, for pictures of 3 x 4."""
+    model = Model((1, 3, 4), name="pictures", seed=seed)
     x = model.input.conv2d(3, 2, bias=False).relu().conv2d(4, 2, bias=False).relu()
-    x.max_pool(2).flatten().linear(4, bias=False).softmax_cross_entropy()
+    x.max_pool((1, 2)).flatten().linear(4, bias=False).softmax_cross_entropy()
     return model.graph()
 
 
 NETWORKS: dict[str, Callable[[int], Graph]] = {
-    **models.MODELS,
-    "two_layers": two_layers,
-    "three_layers": three_layers,
-    "pictures": pictures,
-}
-"""What can be trained; the last ones on crossbars of 16 x 16."""
+    **models.MODELS, "layers": layers, "pictures": pictures,
+}  # fmt: skip
+"""What can be trained; the last two have 12 crossbars at most, even of 4 x 4."""
 
 TRAINING_NODES: dict[str, NodeParams] = {
-    # the third crossbar of a network is on the second tile
-    "SMALL": NodeParams(
-        tile=TileParams(
-            core=CoreParams(mcu=SMALL, memory_words=2048), cores=1, instructions=64, fifos=2,
-            fifo_rows=8,
-        ),
-        width=2, height=1,
-    ),
+    "SQUARE": DESIGNS["LOCKSTEP_SQUARE"],
     "TWO_TILES": NODES["TWO_TILES"],
     "MLP": NodeParams(
         tile=TileParams(
@@ -81,7 +69,7 @@ TRAINING_NODES: dict[str, NodeParams] = {
         tile=TileParams(cores=3, instructions=16, fifos=1, fifo_rows=2), width=1, height=1,
     ),
 }  # fmt: skip
-"""Nodes just large enough."""
+"""Two that are simulated anyway, and two just large enough for digits."""
 
 
 class LoadingHost(Host):
@@ -125,11 +113,22 @@ class Training:
 
     @cached_property
     def plan(self) -> TrainPlan:
-        """How it is trained."""
-        return TrainPlan(
-            variant=self.variant, batch=self.batch, crs_period=self.crs_period,
-            mcu=self.params.tile.core.mcu,
-        )  # fmt: skip
+        """How it is trained; with coarse numbers and a great rate if weights have few bits."""
+        network, mcu = self._network[0], self.params.tile.core.mcu
+        plan = TrainPlan(
+            variant=self.variant, batch=self.batch, crs_period=self.crs_period, mcu=mcu
+        )
+        bits = mcu.slices.weight_bits
+        if bits == WEIGHT_BITS:
+            return plan
+        names = [node.name for node in network.nodes]
+        return replace(
+            plan,
+            lr=2.0,
+            activation=dict.fromkeys(names, COARSE),
+            error=dict.fromkeys(names, COARSE),
+            weight=dict.fromkeys(names, bits - 3),
+        )
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -145,7 +144,8 @@ class Training:
             return digits.train_x[: self.examples], digits.train_y[: self.examples]
         rng = np.random.default_rng(self.seed)
         classes = self._network[0].losses[-1].shape[2]
-        x = rng.integers(0, 1 << 10, (self.examples, words), endpoint=True)
+        one = 1 << self.plan.fraction(self._network[0], self._network[0].nodes[0].name)
+        x = rng.integers(0, one, (self.examples, words), endpoint=True)
         return x, rng.integers(0, classes, self.examples)
 
     def trainer(self) -> NetworkTrainer:

@@ -18,6 +18,7 @@ from panther.arch.network import Network, TrainPlan
 from panther.arch.params import shown
 from panther.compiler.builder import Model
 from panther.compiler.canonicalise import arrange, canonicalise
+from panther.compiler.formats import default_formats
 from panther.compiler.graph import Graph, ModelError
 from panther.frontends.load import load
 from panther.train.calibrate import calibrate
@@ -165,18 +166,10 @@ def _graph(
 
 
 def _with_formats(network: Network, plan: TrainPlan, formats: str) -> TrainPlan:
-    """A plan with fraction bits for every tensor and matrix.
-
-    By default errors have 14, all that a softmax can use, and weights 27: one less than fits, so
-    that updates seldom reach the slices without room for carries.
-    """
+    """A plan with fraction bits for every tensor and matrix, those a calibration starts from too."""
     if formats not in FORMATS:
         raise ValueError(f"Formats must be one of {', '.join(FORMATS)}, not {shown(formats)}")
-    return replace(
-        plan,
-        error={node.name: 14 for node in network.nodes},
-        weight={node.name: 27 for node in network.matrices},
-    )
+    return default_formats(network, plan)
 
 
 def _check_rates(network: Network, plan: TrainPlan) -> None:

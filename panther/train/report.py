@@ -51,6 +51,8 @@ def page(problem: Problem, epochs: Sequence[Epoch]) -> str:
             "test loss": {"loss": [epoch.loss for epoch in epochs]},
             "seconds of training": {"seconds": [epoch.seconds for epoch in epochs]},
         }
+        floor = min(curves["test accuracy, %"]["accuracy"]) // 10 * 10
+        bounds = {"test accuracy, %": (min(floor, 90.0), 100.0)}
         names = list(epochs[-1].saturation)
         for kind, title in (
             ("tensor", "saturated words of tensors, %"), ("error", "saturated words of errors, %"),
@@ -62,8 +64,8 @@ def page(problem: Problem, epochs: Sequence[Epoch]) -> str:
                 if name.startswith(f"{kind}.")
             }
         drawn = (
-            f"<figure><figcaption>{escape(title)}</figcaption>{_curves(numbers, lines)}"
-            f"{_legend(list(lines))}</figure>"
+            f"<figure><figcaption>{escape(title)}</figcaption>"
+            f"{_curves(numbers, lines, bounds.get(title))}{_legend(list(lines))}</figure>"
             for title, lines in curves.items()
         )
         parts += ["<h2>Curves over epochs</h2>", f'<div class="curves">{"".join(drawn)}</div>']
@@ -112,14 +114,12 @@ def _table(head: Row, rows: Sequence[Row]) -> str:
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
-def _curves(x: Sequence[int], lines: dict[str, list[float]]) -> str:
-    """An SVG of lines over the same numbers, from 0 up if nothing is far above it."""
-    values = [value for line in lines.values() for value in line] or [0.0]
-    low, high = min(values), max(values)
-    if low > 0 and low < high / 2:
-        low = 0.0
-    if high - low < 1e-9:
-        low, high = low - 0.5 * (low != 0), high + 0.5
+def _curves(
+    x: Sequence[int], lines: dict[str, list[float]], bounds: tuple[float, float] | None
+) -> str:
+    """An SVG of lines over the same numbers, from 0 up where no bounds are given."""
+    values = [value for line in lines.values() for value in line]
+    low, high = bounds or (0.0, max(values, default=0.0) or 1.0)
     across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def place(n: int, value: float) -> tuple[float, float]:

@@ -107,7 +107,8 @@ def test_the_papers_mlp_takes_three_tiles_and_equals_golden():
 
 def test_code_grows_neither_with_images_nor_with_batches():
     sizes = set()
-    for pixels, batch in ((8, 2), (16, 2), (16, 32)):
+    # of images so large that no address within them is reached without a pointer
+    for pixels, batch in ((24, 2), (32, 2), (32, 8)):
         model = campaign_model(pixels)
         network, _ = canonicalise(model)
         plan = TrainPlan(variant="V2", batch=batch)

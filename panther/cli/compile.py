@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panther.arch.network import MODES
 from panther.cli.errors import UserError
 from panther.cli.import_model import sizes_of
+from panther.cli.options import Batch, CrsPeriod, Loss, ModelName, NodeName, Sets, Shape, Variant
 from panther.cli.output import replacing
 
 if TYPE_CHECKING:
@@ -16,25 +16,16 @@ if TYPE_CHECKING:
 
 
 def compile_(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="FILE.onnx, FILE.py:NAME or a model's name.")
-    ],
+    model: ModelName,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder for assembly, as panther node takes it."),
     ] = None,
-    variant: Annotated[str, typer.Option(help=f"{', '.join(MODES)}: when updates apply.")] = "V1",
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Examples of a batch; default 1 with V1, else 16.")
-    ] = None,
-    crs_period: Annotated[int, typer.Option(min=1, help="OPAs between two CRS.")] = 16,
-    node: Annotated[
-        str, typer.Option(metavar="NODE", help="auto, a mesh of the paper's tiles, or a preset.")
-    ] = "auto",
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Parameter of it. Repeatable."),
-    ] = None,
+    variant: Variant = "V1",
+    batch: Batch = None,
+    crs_period: CrsPeriod = 16,
+    node: NodeName = "auto",
+    sets: Sets = None,
     dump_after: Annotated[
         list[str] | None, typer.Option(metavar="PASS", help="Print a pass's result. Repeatable.")
     ] = None,
@@ -44,13 +35,8 @@ def compile_(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Instructions of the proof's abstract run.")
     ] = None,
-    shape: Annotated[
-        str | None,
-        typer.Option("--input", metavar="SHAPE", help="Of one example: 1x8x8. For torch modules."),
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="softmax or mse, for models that do not say it themselves.")
-    ] = None,
+    shape: Shape = None,
+    loss: Loss = None,
 ) -> None:
     """Compile a model, and prove its programs free of deadlock and of races."""
     from panther.arch.network import TrainPlan

@@ -11,6 +11,7 @@ import typer
 from panther.arch.network import padded
 from panther.arch.params import McuParams
 from panther.cli.errors import UserError
+from panther.cli.options import Loss, ModelName, Shape
 
 if TYPE_CHECKING:
     from panther.compiler.graph import Entry
@@ -19,19 +20,12 @@ HEAD = ("node", "operation", "shape", "crossbar", "supported", "source")
 
 
 def import_(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="FILE.onnx, FILE.py:NAME or a model's name.")
-    ],
+    model: ModelName,
     check: Annotated[
         bool, typer.Option("--check", help="Show node by node what is supported.")
     ] = False,
-    shape: Annotated[
-        str | None,
-        typer.Option("--input", metavar="SHAPE", help="Of one example: 1x8x8. For torch modules."),
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="softmax or mse, for models that do not say it themselves.")
-    ] = None,
+    shape: Shape = None,
+    loss: Loss = None,
 ) -> None:
     """Show the graph of a model, or with --check whether it can be trained.
 

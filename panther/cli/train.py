@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panther.arch.network import MODES
 from panther.cli.errors import UserError
 from panther.cli.import_model import sizes_of
+from panther.cli.options import Batch, CrsPeriod, Loss, ModelName, NodeName, Sets, Shape, Variant
 
 if TYPE_CHECKING:
     from panther.train.metrics import Epoch
@@ -19,21 +19,17 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="FILE.onnx, FILE.py[:NAME] or a model's name.")
-    ],
+    model: ModelName,
     data: Annotated[str, typer.Option(help="digits, or a folder with MNIST's files.")] = "digits",
     engine: Annotated[str, typer.Option(help="golden, transaction or rtl.")] = "golden",
-    variant: Annotated[str, typer.Option(help=f"{', '.join(MODES)}: when updates apply.")] = "V1",
+    variant: Variant = "V1",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 3,
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Examples of a batch; default 1 with V1, else 16.")
-    ] = None,
+    batch: Batch = None,
     lr: Annotated[float, typer.Option(help="Learning rate of a batch's mean gradient.")] = 1 / 32,
     schedule: Annotated[
         str, typer.Option(metavar="EPOCH:FACTOR,..", help="Factor on it from an epoch on.")
     ] = "",
-    crs_period: Annotated[int, typer.Option(min=1, help="OPAs between two CRS.")] = 16,
+    crs_period: CrsPeriod = 16,
     momentum: Annotated[float, typer.Option(help="By outer products applied again; V2.")] = 0.0,
     history: Annotated[int, typer.Option(min=0, help="Batches they are kept for.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the examples.")] = 0,
@@ -44,20 +40,10 @@ def train(
     examples: Annotated[
         int | None, typer.Option(min=1, help="Training examples, the first ones.")
     ] = None,
-    shape: Annotated[
-        str | None,
-        typer.Option("--input", metavar="SHAPE", help="Of one example: 1x8x8. For torch modules."),
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="softmax or mse, for models that do not say it themselves.")
-    ] = None,
-    node: Annotated[
-        str, typer.Option(metavar="NODE", help="auto, a mesh of the paper's tiles, or a preset.")
-    ] = "auto",
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Parameter of it. Repeatable."),
-    ] = None,
+    shape: Shape = None,
+    loss: Loss = None,
+    node: NodeName = "auto",
+    sets: Sets = None,
     sim: Annotated[str, typer.Option(help="verilator or icarus, of --engine rtl.")] = "verilator",
     run: Annotated[
         Path | None, typer.Option(help="Folder that is left; default: runs/MODEL-1 and so on.")

@@ -1,0 +1,30 @@
+"""Options several commands have."""
+
+from typing import Annotated
+
+import typer
+
+from panther.arch.network import MODES
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="FILE.onnx, FILE.py[:NAME] or a model's name.")
+]
+Shape = Annotated[
+    str | None,
+    typer.Option("--input", metavar="SHAPE", help="Of one example: 1x8x8. For torch modules."),
+]
+Loss = Annotated[
+    str | None, typer.Option(help="softmax or mse, for models that do not say it themselves.")
+]
+Variant = Annotated[str, typer.Option(help=f"{', '.join(MODES)}: when updates apply.")]
+Batch = Annotated[
+    int | None, typer.Option(min=1, help="Examples of a batch; default 1 with V1, else 16.")
+]
+CrsPeriod = Annotated[int, typer.Option(min=1, help="OPAs between two CRS.")]
+NodeName = Annotated[
+    str, typer.Option(metavar="NODE", help="auto, a mesh of the paper's tiles, or a preset.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Parameter of it. Repeatable."),
+]

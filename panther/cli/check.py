@@ -2,33 +2,22 @@
 
 import re
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from panther.arch.overrides import override_node
-from panther.arch.presets import NODES, node_preset
+from panther.arch.presets import node_preset
 from panther.cli.errors import UserError
 from panther.cli.node import definition, memory_words
+from panther.cli.options import Define, NodePreset, ProgramFolder, Sets
 
 
 def check(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FOLDER", help="Programs: tile0.core0.pasm, tile0.sequencer.pasm and so on."
-        ),
-    ],
-    node: Annotated[str, typer.Option(help=f"Node: {', '.join(NODES)}.")] = "TWO_TILES",
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Parameter to change. Repeatable."),
-    ] = None,
-    define: Annotated[
-        list[str] | None,
-        typer.Option("--define", "-D", metavar="NAME=VALUE", help="Value of an .equ. Repeatable."),
-    ] = None,
+    folder: ProgramFolder,
+    node: NodePreset = "TWO_TILES",
+    sets: Sets = None,
+    define: Define = None,
     memory: Annotated[
         list[str] | None,
         typer.Option(

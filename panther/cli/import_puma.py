@@ -193,5 +193,5 @@ def _command(folder: Path, params: NodeParams) -> str:
         if override_node(paper, [f"{name}={value}"]) != paper
     ]
     return " ".join(
-        ["panther node", str(folder), "--preset PAPER", *sets, f"--memory 0={folder / MEMORY}"]
+        ["panther node", str(folder), "--node PAPER", *sets, f"--memory 0={folder / MEMORY}"]
     )

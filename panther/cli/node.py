@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panther.arch.overrides import override_node
-from panther.arch.presets import NODES, node_preset
+from panther.arch.presets import node_preset
 from panther.cli.errors import UserError
+from panther.cli.options import Define, NodePreset, ProgramFolder, Sets
 
 if TYPE_CHECKING:
     from numpy import int16
@@ -21,21 +22,10 @@ LIMIT = 100_000_000
 
 
 def node(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FOLDER", help="Programs: tile0.core0.pasm, tile0.sequencer.pasm and so on."
-        ),
-    ],
-    preset: Annotated[str, typer.Option(help=f"Node: {', '.join(NODES)}.")] = "TWO_TILES",
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Parameter to change. Repeatable."),
-    ] = None,
-    define: Annotated[
-        list[str] | None,
-        typer.Option("--define", "-D", metavar="NAME=VALUE", help="Value of an .equ. Repeatable."),
-    ] = None,
+    folder: ProgramFolder,
+    preset: NodePreset = "TWO_TILES",
+    sets: Sets = None,
+    define: Define = None,
     memory: Annotated[
         list[str] | None,
         typer.Option(

@@ -1,10 +1,12 @@
 """Options several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from panther.arch.network import MODES
+from panther.arch.presets import NODES
 
 ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="FILE.onnx, FILE.py[:NAME] or a model's name.")
@@ -27,4 +29,16 @@ NodeName = Annotated[
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Parameter of it. Repeatable."),
+]
+
+ProgramFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER", help="Programs: tile0.core0.pasm, tile0.sequencer.pasm and so on."
+    ),
+]
+NodePreset = Annotated[str, typer.Option("--node", help=f"Node: {', '.join(NODES)}.")]
+Define = Annotated[
+    list[str] | None,
+    typer.Option("--define", "-D", metavar="NAME=VALUE", help="Value of an .equ. Repeatable."),
 ]

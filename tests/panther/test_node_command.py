@@ -42,7 +42,7 @@ def test_unit_that_waits_in_vain_is_named(panther, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "NONE"], "Node must be one of"),
+        (["--node", "NONE"], "Node must be one of"),
         (["--set", "width=0"], "Width must be"),
         (["-D", "N"], "Definition must be NAME=INTEGER"),
         (["--memory", "7=x"], "tile from 0 to 1"),

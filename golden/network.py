@@ -167,6 +167,18 @@ def check_plan(network: Network, plan: TrainPlan) -> None:
                 f"Fraction bits of the error of {node.inputs[0]} must be in the range "
                 f"[0, {BITS - 2}], not {bits}"
             )
+        if node.kind == Kind.MSE:
+            _mse_scale(network, plan, node)
+    for node in network.matrices:
+        shifts = {"MVM": plan.mvm_shift(network, node)}
+        if node.inputs[0] in network.needs_error():
+            shifts["MTVM"] = plan.mtvm_shift(node)
+        for operation, shift in shifts.items():
+            if not 0 <= shift < plan.mcu.sum_bits:
+                raise ValueError(
+                    f"{operation} shift of {node.name} must be in the range "
+                    f"[0, {plan.mcu.sum_bits - 1}], not {shift}"
+                )
     for epoch in sorted({0, *(start for start, _ in plan.schedule if start < plan.epochs)}):
         for node in network.matrices:
             plan.rate(network, node, epoch)
@@ -356,7 +368,7 @@ class NetworkTrainer:
             return softmax_error(y, labels[:, np.newaxis, np.newaxis], formats)
         target = np.zeros_like(y)
         target[np.arange(len(y)), 0, 0, labels] = fixed.one
-        scale = factor(np.ldexp(2 / node.shape[2], error - fraction))
+        scale = _mse_scale(self.network, self.plan, node)
         return _multiply(saturate(y - target, BITS), scale)
 
     def _back(self, node: Node, tensors: dict[str, Ints], e: Ints) -> Ints:
@@ -625,6 +637,13 @@ class NetworkTrainer:
         if wrong.size:
             raise ValueError(f"Label must be in the range [0, {classes - 1}], not {wrong[0]}")
         return array
+
+
+def _mse_scale(network: Network, plan: TrainPlan, node: Node) -> Factor:
+    """What the difference from the target is multiplied by."""
+    name = node.inputs[0]
+    bits = plan.error_fraction(name) - plan.fraction(network, name)
+    return factor(float(np.ldexp(2 / node.shape[2], bits)))
 
 
 def _share(node: Node) -> Factor:

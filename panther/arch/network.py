@@ -236,6 +236,10 @@ MODES = {"V1": "sgd", "V2": "lazy", "V3": "eager"}
 the pairs being kept; at once, to a copy that is not read before the batch's end."""
 
 
+MOST_CRS_PERIOD = (1 << 15) - 1
+"""A run begins with the OPAs that are left of one, a word in memory."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainPlan:
     """Everything else that determines a training run, to the bit."""
@@ -271,13 +275,16 @@ class TrainPlan:
             raise ValueError(f"Variant must be one of {', '.join(MODES)}, not {self.variant!r}")
         for name, value, low in (
             ("Epochs", self.epochs, 0), ("Batch", self.batch, 1), ("History", self.history, 0),
-            ("CRS period", self.crs_period, 1), ("Seed", self.seed, 0),
+            ("Seed", self.seed, 0),
         ):  # fmt: skip
             check_range(name, value, low, 2**31 - 1)
+        check_range("CRS period", self.crs_period, 1, MOST_CRS_PERIOD)
         if self.variant == "V1" and self.batch != 1:
             raise ValueError(f"Batch must be 1 with variant V1, not {self.batch}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"Momentum must be in the range [0, 1), not {self.momentum}")
+        if 0 < self.momentum < 2**-31:
+            raise ValueError(f"Momentum must be 0 or at least 2**-31, not {self.momentum}")
         if (self.momentum > 0) != (self.history > 0):
             raise ValueError("Momentum and history must both be given, or neither")
         if self.history and self.variant != "V2":

@@ -39,11 +39,13 @@ def compile_(
     loss: Loss = None,
 ) -> None:
     """Compile a model, and prove its programs free of deadlock and of races."""
+    from golden.network import check_plan
     from panther.arch.network import TrainPlan
     from panther.arch.presets import PAPER
     from panther.compiler import explain as explained
     from panther.compiler.canonicalise import canonicalise
     from panther.compiler.compile import PASSES, compile_network
+    from panther.compiler.formats import default_formats
     from panther.compiler.graph import ModelError
     from panther.compiler.prove import prove
     from panther.frontends.load import load
@@ -62,6 +64,8 @@ def compile_(
             variant=variant, batch=(1 if variant == "V1" else 16) if batch is None else batch,
             crs_period=crs_period, mcu=PAPER if params is None else params.tile.core.mcu,
         )  # fmt: skip
+        plan = default_formats(network, plan)
+        check_plan(network, plan)
         fitted = fit(network, plan, params)
     except ModelError as error:
         raise UserError("\n".join(error.problems)) from error

@@ -37,6 +37,25 @@ def fraction(greatest: float, bits: int) -> int:
     return bits - 1 - SPARE - integer
 
 
+def default_formats(network: Network, plan: TrainPlan) -> TrainPlan:
+    """The plan with fraction bits that need no calibration run.
+
+    Errors have 14, all that a softmax can use, and weights 27: one less than fits, so that updates
+    seldom reach the slices without room for carries. What shares a format with the result of a
+    function table has that one's 14, everything else keeps 10.
+    """
+    activation: dict[str, int] = {}
+    for names in network.classes():
+        if any(network[name].kind in FUNCTIONS for name in names):
+            activation.update(dict.fromkeys(names, FUNCTION_FRACTION))
+    return replace(
+        plan,
+        activation=activation,
+        error={node.name: MOST_ERROR for node in network.nodes},
+        weight={node.name: MOST_WEIGHT for node in network.matrices},
+    )
+
+
 def choose_formats(network: Network, plan: TrainPlan, ranges: Ranges) -> TrainPlan:
     """The plan with fraction bits for everything.
 

@@ -166,7 +166,7 @@ def _graph(
 
 
 def _with_formats(network: Network, plan: TrainPlan, formats: str) -> TrainPlan:
-    """A plan with fraction bits for every tensor and matrix, those a calibration starts from too."""
+    """A plan with fraction bits for all, those that a calibration run begins with, too."""
     if formats not in FORMATS:
         raise ValueError(f"Formats must be one of {', '.join(FORMATS)}, not {shown(formats)}")
     return default_formats(network, plan)

@@ -401,6 +401,14 @@ def test_examples_and_labels_are_checked():
             r"Fraction bits of the error of matrix3 must be in the range \[0, 14\], not 15",
         ),
         ({"lr": 2.0**40}, "Factor must be a word shifted right by 0 to 31 bits, not .*"),
+        (
+            {"weight": {"matrix3": 60}},
+            r"MVM shift of matrix3 must be in the range \[0, 55\], not 60",
+        ),
+        (
+            {"weight": {"matrix3": 1}, "error": {"matrix1": 14, "relu2": 14, "matrix3": 2}},
+            r"MTVM shift of matrix3 must be in the range \[0, 55\], not -11",
+        ),
     ],
 )
 def test_plans_that_do_not_fit_are_refused(change, message):

@@ -2,10 +2,12 @@
 
 import pytest
 
+from golden.network import check_plan
 from panther.arch.network import TrainPlan
 from panther.compiler import models
+from panther.compiler.builder import Model
 from panther.compiler.canonicalise import canonicalise
-from panther.compiler.formats import Ranges, choose_formats, fraction, table
+from panther.compiler.formats import Ranges, choose_formats, default_formats, fraction, table
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,15 @@ def test_ranges_that_are_not_numbers_are_refused():
     network, _ = canonicalise(models.mlp())
     with pytest.raises(ValueError, match="Range of linear_0 must be finite, not nan"):
         choose_formats(network, TrainPlan(), ranges(network, 1.0, 1.0, float("nan")))
+
+
+def test_by_default_a_sum_with_a_function_has_the_functions_format():
+    model = Model((8,), name="sum")
+    x = model.input.linear(6)
+    (x.linear(6).tanh() + x).linear(4).softmax_cross_entropy()
+    network, _ = canonicalise(model.graph())
+    plan = default_formats(network, TrainPlan())
+    check_plan(network, plan)
+    found = {node.name: plan.fraction(network, node.name) for node in network.nodes}
+    assert found["linear_0"] == found["tanh_0"] == found["add_0"] == 14
+    assert found[network.nodes[0].name] == found["linear_1"] == found["linear_2"] == 10

@@ -96,6 +96,14 @@ BAD = {
     "schedule": (["mlp", "--schedule", "1:0"], "Factor from epoch 1 on must be positive"),
     "schedule text": (["mlp", "--schedule", "x"], "Schedule must be EPOCH:FACTOR and so on"),
     "momentum": (["mlp", "--momentum", "0.5"], "Momentum and history must both be given"),
+    "tiny momentum": (
+        ["mlp", "--variant", "V2", "--momentum", "1e-12", "--history", "1"],
+        "Momentum must be 0 or at least 2**-31, not 1e-12",
+    ),
+    "CRS period": (
+        ["mlp", "--crs-period", "32768"],
+        "CRS period must be an integer in the range [1, 32767], not 32768",
+    ),
     "engine": (["mlp", "--engine", "fast"], "Engine must be one of golden, transaction, rtl"),
     "formats": (["mlp", "--formats", "wide"], "Formats must be one of default, calibrated"),
     "no data": (["mlp", "--data", "none"], "Data must be digits or a folder of IDX files"),

@@ -96,7 +96,7 @@ def compile_network(
     told("communication", str(units))
     layout = allocate(units, node, plan.batch, plan.history)
     told("allocation", str(layout))
-    texts = emit(units, layout, node)
+    texts = emit(units, layout)
     told("emit", "\n".join(f"; {unit_name(*unit)}\n{text}" for unit, text in texts.items()))
     return Compiled(network, plan, node, steps, placed, loops, layout, texts)
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from panther.arch.core import SCALARS
-from panther.arch.node import NodeParams
 from panther.arch.tile import SEQUENCER
 from panther.compiler.allocation import PARAMETER, RATES, RING_WORDS, Layout
 from panther.compiler.communication import UnitPrograms
@@ -252,7 +251,7 @@ class _Emitter:
                 if isinstance(operand, Address):
                     space, offset = self.place(operand)
                     steps = tuple(sorted(operand.steps))
-                    if steps or not self.reached(space, offset):
+                    if steps or not _reached(offset):
                         uses.setdefault((space, steps), set()).add(offset)
                 elif isinstance(operand, Scalar):
                     self.constant(operand.name)
@@ -261,10 +260,6 @@ class _Emitter:
                 scalar = self.scalar()
                 self.pointers.setdefault((space, steps), []).append((scalar, middle))
                 self.set_address(scalar, space, middle)
-
-    def reached(self, space: str, offset: int) -> bool:
-        """Whether an address that does not move needs no pointer."""
-        return -REACH <= offset < REACH
 
     def set_address(self, scalar: int, space: str, offset: int) -> None:
         if space == "static":
@@ -277,10 +272,10 @@ class _Emitter:
         space, offset = self.place(address)
         steps = tuple(sorted(address.steps))
         for scalar, middle in self.pointers.get((space, steps), []):
-            if -REACH <= offset - middle < REACH:
+            if _reached(offset - middle):
                 return f"s{scalar}, {offset - middle}"
         assert not steps, f"{address} must have a pointer"
-        if self.reached(space, offset):
+        if _reached(offset):
             return f"s{BASES.get(space, 0)}, {offset}"
         self.set_address(SCRATCH, space, offset)
         return f"s{SCRATCH}, 0"
@@ -358,6 +353,11 @@ class _Emitter:
         return f"r{self.layout.registers[self.unit, register.name] + register.offset}"
 
 
+def _reached(offset: int) -> bool:
+    """Whether an address that does not move needs no pointer."""
+    return -REACH <= offset < REACH
+
+
 def _middles(offsets: Sequence[int]) -> Iterator[int]:
     """Offsets from which all of ``offsets`` are reached."""
     start: int | None = None
@@ -392,7 +392,7 @@ def _units(core: Core, name: str, operations: Mapping[str, Sequence[str]]) -> Op
     return Op(core, name, tuple(texts))
 
 
-def emit(programs: UnitPrograms, layout: Layout, node: NodeParams) -> dict[Core, str]:
+def emit(programs: UnitPrograms, layout: Layout) -> dict[Core, str]:
     """Assembly text of every unit; ``EPOCHS``, ``BATCHES`` and ``BATCH`` are for the assembler.
 
     Raises

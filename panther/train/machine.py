@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from panther.arch.core import LANES
 from panther.arch.network import Network, padded
+from panther.arch.params import check_range
+from panther.compiler.allocation import RUN_EPOCHS
 from panther.compiler.compile import Compiled
 from panther.compiler.schedule import LABEL, around_input
 from panther.compiler.tiling import FEEDBACK
@@ -106,13 +108,13 @@ class Machine:
         batch
             Examples of a batch; at most that of the plan, with momentum not fewer either.
         epochs
-            Numbers of the epochs, for their learning rates.
+            Numbers of the epochs, for their learning rates; at most ``RUN_EPOCHS``.
 
         Raises
         ------
         ValueError
-            If the examples are no whole number of batches, or do not fit, or if a batch with
-            momentum is not as large as the plan's.
+            If the examples are no whole number of batches, or do not fit, if the epochs are too
+            many, or if a batch with momentum is not as large as the plan's.
         HostError
             If a unit stops with a fault.
         """
@@ -120,6 +122,7 @@ class Machine:
             raise ValueError(
                 f"Examples must be whole batches of {batch}, at most {self.room}, not {len(x)}"
             )
+        check_range("Epochs of a run", len(epochs), 1, RUN_EPOCHS)
         plan = self.compiled.plan
         if plan.history and batch != plan.batch:
             raise ValueError(f"Batch must be {plan.batch} with momentum, not {batch}")

@@ -36,3 +36,14 @@ def examples(model, count=45, tests=20, seed=3):
     x = rng.random((count + tests, *shape))
     labels = x.reshape(len(x), -1)[:, :4].argmax(axis=1)
     return x[:count], labels[:count], x[count:], labels[count:]
+
+
+def wide():
+    """More channels than a crossbar has columns, in all that works on pixels; two losses."""
+    model = Model((5, 4, 3), name="wide", seed=1)
+    x = model.input.conv2d(130, 2).relu().max_pool(2, padding=(1, 0))
+    x = x.avg_pool(2, stride=1, padding=1).relu()
+    x = (x + x).flatten().linear(7)
+    x.softmax_cross_entropy()
+    x.tanh().linear(150).mse()
+    return model

@@ -18,7 +18,7 @@ from panther.arch.presets import NODES
 from panther.train import checkpoint, engines
 from panther.train.errors import MismatchError, TrainError
 from panther.train.problem import prepare
-from tests.panther.train.networks import examples, local_errors, pictures, two_layers
+from tests.panther.train.networks import examples, local_errors, pictures, two_layers, wide
 
 VARIANTS = {"V1": 1, "V2": 4, "V3": 4}
 NODE = {"node": "SMALL", "node_parameters": ["memory_words=8192", "instructions=2048"]}
@@ -56,6 +56,15 @@ def test_a_run_trains_as_golden_does(make, variant, engine):
     assert [epoch.examples for epoch in run.epochs] == [45, 90]
     assert [epoch.rate for epoch in run.epochs] == [1 / 4, 1 / 8]
     assert run.checks == (2 if engine != "golden" else 0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_wide_layers_train_as_golden_does(variant):
+    run = panther.train(
+        wide(), examples(wide(), count=3), engine="transaction", check=True, epochs=1,
+        variant=variant, batch=min(2, VARIANTS[variant]),
+    )  # fmt: skip
+    assert run.checks == 1
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

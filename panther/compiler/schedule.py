@@ -413,11 +413,7 @@ class Scheduler:
 
     def forward_other(self, node: Node) -> None:
         core = self.home(node.name)
-        low = (core, f"t.{node.inputs[0]}.low")
-        taken = (
-            self.maps.get(low) if node.kind == Kind.MAX_POOL and node.padding != (0, 0) else None
-        )
-        taken = taken or self.maps[core, f"t.{node.inputs[0]}"]
+        taken = self.maps[core, self._pooled(node)]
         with self.pixels(*node.shape[:2]):
             for channel, length in self.segments(node.shape[2]):
                 if node.kind in POOLS:

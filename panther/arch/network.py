@@ -279,6 +279,11 @@ class TrainPlan:
         ):  # fmt: skip
             check_range(name, value, low, 2**31 - 1)
         check_range("CRS period", self.crs_period, 1, MOST_CRS_PERIOD)
+        starts = [start for start, _ in self.schedule]
+        for start in starts:
+            check_range("Epoch of the schedule", start, 0, 2**31 - 1)
+        if len(set(starts)) < len(starts):
+            raise ValueError("Epochs of the schedule must be different ones")
         if self.variant == "V1" and self.batch != 1:
             raise ValueError(f"Batch must be 1 with variant V1, not {self.batch}")
         if not 0 <= self.momentum < 1:

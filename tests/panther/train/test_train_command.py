@@ -94,6 +94,8 @@ BAD = {
     "negative lr": (["mlp", "--lr", "-1"], "Learning rate must be positive and finite, not -1.0"),
     "tiny lr": (["mlp", "--lr", "1e-12"], "Learning rate 1e-12 must be larger or smaller"),
     "schedule": (["mlp", "--schedule", "1:0"], "Factor from epoch 1 on must be positive"),
+    "schedule before": (["mlp", "--schedule=-1:2"], "Epoch of the schedule must be an integer in"),
+    "schedule twice": (["mlp", "--schedule", "1:2,1:3"], "Epochs of the schedule must be differen"),
     "schedule text": (["mlp", "--schedule", "x"], "Schedule must be EPOCH:FACTOR and so on"),
     "momentum": (["mlp", "--momentum", "0.5"], "Momentum and history must both be given"),
     "tiny momentum": (

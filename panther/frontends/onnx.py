@@ -192,8 +192,8 @@ class _Import:
         weight = weight if attributes.get("transB", 0) else weight.T
         weights = {"weight": weight}
         if len(node.input) > 2 and node.input[2]:
-            bias = self._weight(node.input[2])
-            weights["bias"] = np.broadcast_to(bias.reshape(-1), weight.shape[:1])
+            bias = self._weight(node.input[2]).reshape(-1)
+            weights["bias"] = np.full(len(weight), bias[0]) if bias.size == 1 else bias
         return self._add(Op.LINEAR, node, node.input[0], weights=weights)
 
     def matmul(self, node: Any, attributes: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from panther.arch.node import NodeParams
 from panther.host import AccessError, Host, HostError, now
 from panther.tools import SimulationError, ToolError, require_simulator
 from panther.train.machine import Machine
-from panther.train.rtl import RtlTransport, least_cores
+from panther.train.rtl import RtlTransport
 
 
 def test_training_goes_on_in_the_same_simulation():
@@ -65,12 +65,3 @@ def test_missing_simulator_is_named(monkeypatch, tmp_path):
         RtlTransport(NodeParams(), "icarus"),
     ):
         pass
-
-
-def test_least_cores_hold_the_network():
-    node = NodeParams()
-    assert (node.tiles, node.tile.cores, node.tile.core.mcus) == (4, 8, 2)
-    for crossbars, tiles, cores in ((1, 1, 1), (2, 1, 1), (3, 1, 2), (16, 1, 8), (17, 4, 8)):
-        least = least_cores(node, crossbars)
-        assert (least.tiles, least.tile.cores) == (tiles, cores), crossbars
-        assert least.tile.core == node.tile.core

@@ -2,8 +2,7 @@
 
 ::
 
-    node = least_cores(compiled.node, crossbars=2)
-    with RtlTransport(node) as transport:
+    with RtlTransport(compiled.node) as transport:
         machine = Machine(Host(transport), compiled)
         now(machine.run(x, labels, batch=1))
 
@@ -16,7 +15,6 @@ import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -30,17 +28,6 @@ from panther.tools import SimulationError, require_simulator
 TESTBENCH = "cocotb_tests.engine_tb"
 _LOOK_SECONDS = 0.2
 """Between two looks at whether the simulator still lives."""
-
-
-def least_cores(node: NodeParams, crossbars: int) -> NodeParams:
-    """The node with no more cores, and no more tiles, than a network with so many crossbars takes:
-    what nobody uses is built and simulated all the same.
-    """
-    mcus = node.tile.core.mcus
-    cores = max(1, min(node.tile.cores, -(-crossbars // mcus)))
-    if crossbars <= cores * mcus:
-        node = replace(node, width=1, height=1)
-    return replace(node, tile=replace(node.tile, cores=cores))
 
 
 class RtlTransport:

@@ -37,10 +37,11 @@ def memory(compiled: Compiled) -> str:
         lines.append(f"    {'mailboxes':24} 0 to {layout.parameters[cores[0]] - 1}")
         for unit in cores:
             first, slot = layout.slots[unit]
-            slots = slot * compiled.plan.batch
+            count = compiled.plan.batch * (layout.history + 1)
+            last = first + slot * count - 1
             lines.append(
-                f"    {f'core {unit[1]}':24} {layout.parameters[unit]} to {first + slots - 1}"
-                + (f", {compiled.plan.batch} slots of {slot}" if slot else "")
+                f"    {f'core {unit[1]}':24} {layout.parameters[unit]} to {last}"
+                + (f", {count} slots of {slot}" if slot else "")
                 + f"; registers {layout.used_registers[unit]} of {core.registers}"
             )
         if tile.record_words:

@@ -157,7 +157,7 @@ def read_program(folder: str | Path) -> PumaProgram:
 
 def _files(folder: Path) -> Iterator[tuple[Path, tuple[str, Unit]]]:
     """Files with the program's name and their unit."""
-    seen: dict[Unit, Path] = {}
+    seen: dict[tuple[str, Unit], Path] = {}
     for file in sorted(folder.glob("*.puma")):
         match = _NAME.fullmatch(file.name)
         if match is None:
@@ -165,11 +165,11 @@ def _files(folder: Path) -> Iterator[tuple[Path, tuple[str, Unit]]]:
         tile, core = int(match["tile"]), match["core"]
         if tile >= MAX_TILES or (core is not None and int(core) >= MAX_CORES):
             raise PumaError(f"{file} must be for one of {MAX_TILES} tiles and of {MAX_CORES} cores")
-        unit = tile, SEQUENCER if core is None else int(core)
-        if unit in seen and _NAME.fullmatch(seen[unit].name)["name"] == match["name"]:  # type: ignore[index]
-            raise PumaError(f"{file} must not be for the same unit as {seen[unit].name}")
-        seen[unit] = file
-        yield file, (match["name"], unit)
+        owner = match["name"], (tile, SEQUENCER if core is None else int(core))
+        if owner in seen:
+            raise PumaError(f"{file} must not be for the same unit as {seen[owner].name}")
+        seen[owner] = file
+        yield file, owner
 
 
 def _read_file(file: Path, sequencer: bool) -> tuple[Instruction, ...]:
@@ -286,6 +286,7 @@ def _number(node: ast.expr, key: str, where: str) -> int | float:
     sign = 1
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         node, sign = node.operand, -1
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return sign * node.value  # type: ignore[operator,return-value]
+    value = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return sign * value
     raise PumaError(f"{where}: {key} must be a number")

@@ -99,6 +99,8 @@ class Training:
     examples: int = 1
     batch: int = 1
     crs_period: int = 16
+    momentum: float = 0.0
+    history: int = 0
     seed: int = 1
     """Of the first weights, and of the examples of networks that are not for digits."""
 
@@ -116,8 +118,9 @@ class Training:
         """How it is trained; with coarse numbers and a great rate if weights have few bits."""
         network, mcu = self._network[0], self.params.tile.core.mcu
         plan = TrainPlan(
-            variant=self.variant, batch=self.batch, crs_period=self.crs_period, mcu=mcu
-        )
+            variant=self.variant, batch=self.batch, crs_period=self.crs_period,
+            momentum=self.momentum, history=self.history, mcu=mcu,
+        )  # fmt: skip
         bits = mcu.slices.weight_bits
         if bits == WEIGHT_BITS:
             return plan

@@ -9,10 +9,12 @@ from cocotb_tests.designs import node_lockstep_bench
 SMALL = [
     {"network": "layers", "examples": 6, "crs_period": 4},
     {"network": "layers", "variant": "V2", "examples": 6, "batch": 3, "crs_period": 4},
+    {"network": "layers", "variant": "V2", "examples": 6, "batch": 2, "crs_period": 5,
+     "momentum": 0.75, "history": 2},
     {"network": "layers", "variant": "V3", "examples": 6, "batch": 3},
     {"network": "pictures", "examples": 2},
     {"network": "pictures", "variant": "V3", "examples": 2, "batch": 2},
-]
+]  # fmt: skip
 DIGITS = [{"network": "mlp", "examples": 5}]
 
 

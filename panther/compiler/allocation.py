@@ -18,6 +18,7 @@ from panther.arch.node import NodeParams
 from panther.arch.tile import SEQUENCER
 from panther.compiler.communication import UnitPrograms
 from panther.compiler.loops import (
+    OUTER,
     Address,
     Buffer,
     Core,
@@ -230,13 +231,14 @@ def _lives(
         if outside:
             pending.append((life, outside[0]))
 
-    def visit(part: Sequence[Statement], around: tuple[int, ...]) -> None:
+    def visit(part: Sequence[Statement], around: tuple[int, ...], nest: int | None) -> None:
         nonlocal position
         for s in part:
             if isinstance(s, (Loop, Every)):
-                loops.append([position, position])
+                loops.append([position + 1, position])
                 inner = (*around, len(loops) - 1)
-                visit(s.body, inner)
+                outermost = nest is None and not (isinstance(s, Loop) and s.count in OUTER)
+                visit(s.body, inner, inner[-1] if outermost else nest)
                 loops[inner[-1]][1] = position
                 continue
             assert isinstance(s, Op)
@@ -246,13 +248,19 @@ def _lives(
                     use(registers, operand.name, operand.offset + _length(s), around)
                 elif isinstance(operand, Address):
                     use(buffers, operand.buffer, 0, around)
+                    if nest is not None:
+                        whole.append((buffers[operand.buffer], nest))
 
+    whole: list[tuple[_Life, int]] = []  # a nest writes or reads a buffer bit by bit
     pending: list[tuple[_Life, int]] = []
-    visit(prologue, ())
+    visit(prologue, (), None)
     begin = position
-    visit(body, ())
+    visit(body, (), None)
     for life, loop in pending:
         life.last = max(life.last, loops[loop][1])
+    for life, nest in whole:
+        life.first = min(life.first, loops[nest][0])
+        life.last = max(life.last, loops[nest][1])
     for life in (*registers.values(), *buffers.values()):
         if life.first <= begin < life.last:
             life.last = ALWAYS

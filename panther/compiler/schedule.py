@@ -152,8 +152,9 @@ class Scheduler:
         if plan.history:
             for node in network.users(source):
                 for core in self.cores(node.name) if node.kind == Kind.MATRIX else ():
-                    name = f"k.{source}"
-                    self.maps[core, name] = replace(self.maps[core, f"t.{source}"], name=name)
+                    if self._windows(node, core):
+                        name = f"k.{source}"
+                        self.maps[core, name] = replace(self.maps[core, f"t.{source}"], name=name)
 
     # ---- what each core keeps
 
@@ -178,6 +179,15 @@ class Scheduler:
             around = (max(around[0], old.around[0]), max(around[1], old.around[1]))
         self.maps[core, name] = Map(name, self.network[tensor].shape, around)
 
+    def _windows(self, node: Node, core: Core) -> bool:
+        """Whether a core has more of a matrix than its bias."""
+        end = self.network.rows(node) - node.bias
+        return any(
+            (c.columns if c.matrix.endswith(FEEDBACK) else c.rows).start < end
+            for name in (node.name, node.name + FEEDBACK)
+            for c in (unit.crossbar for unit in self.units.get(name, []) if unit.core == core)
+        )
+
     def _find_maps(self) -> None:
         network, errors = self.network, self.network.needs_error()
         for step in self.steps:
@@ -189,7 +199,8 @@ class Scheduler:
             seen = result(network, node)
             if step.does == Does.FORWARD and node.kind == Kind.MATRIX:
                 for core in self.cores(node.name):
-                    self._need(core, taken, node.padding)
+                    if self._windows(node, core):
+                        self._need(core, taken, node.padding)
                     self._need(core, node.name, name=f"d.{node.name}")
                 if seen is not node:
                     self._need(home, seen.name)
@@ -284,6 +295,8 @@ class Scheduler:
         self, node: Node, core: Core, name: str, units: Sequence[tuple[Register, range]]
     ) -> None:
         """The window at pixel (y, x) of a matrix's result, from a map into banks of units."""
+        if (core, name) not in self.maps:
+            return  # nothing but the bias here
         map_ = self.maps[core, name]
         done: dict[range, Register] = {}
         for bank, rows in units:

@@ -19,7 +19,7 @@ def test_sample_runs_and_what_is_written_runs_too(panther, tmp_path):
     command = next(line for line in out.splitlines() if line.startswith("run it: "))
     status, out, err = panther(*command.removeprefix("run it: panther ").split())
     assert status == 0, err
-    assert "all 23 programs halted" in out
+    assert "all 21 programs halted" in out
     assert "9,513 cycles" in out
 
 

@@ -11,7 +11,7 @@ from panther.compiler.allocation import Layout, allocate
 from panther.compiler.autodiff import Step, differentiate
 from panther.compiler.communication import communicate
 from panther.compiler.emit import emit
-from panther.compiler.loops import OUTER, Core, LoopProgram
+from panther.compiler.loops import OUTER, Core, LoopProgram, verify
 from panther.compiler.placement import Placed, place
 from panther.compiler.schedule import schedule
 from panther.compiler.tiling import Crossbar, tile
@@ -91,6 +91,7 @@ def compile_network(
     placed = place(crossbars, node)
     told("placement", _lines(placed))
     loops = schedule(network, plan, steps, placed)
+    verify(loops)
     told("schedule", str(loops))
     units = communicate(loops, node)
     told("communication", str(units))

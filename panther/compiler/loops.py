@@ -195,6 +195,74 @@ def _core(core: Core) -> str:
     return f"{core[0]}.{core[1]}"
 
 
+# ---- what must hold
+
+
+def verify(program: LoopProgram) -> None:
+    """Refuse a program that reads what nobody has written, or leaves a buffer.
+
+    Raises
+    ------
+    ValueError
+        With the statement that is wrong.
+    """
+    made: set[tuple[Core, str]] = set()
+    for part in (program.prologue, program.body):
+        _verify(program, part, {}, made)
+
+
+def _verify(
+    program: LoopProgram, part: Sequence[Statement], counts: dict[str, int],
+    made: set[tuple[Core, str]],
+) -> None:  # fmt: skip
+    for s in part:
+        if isinstance(s, Loop):
+            inner = counts if isinstance(s.count, str) else {**counts, s.variable: s.count}
+            _verify(program, s.body, inner, made)
+        elif isinstance(s, Every):
+            if any(not isinstance(op, Op) or op.core != s.core for op in s.body):
+                raise ValueError(f"{s}: its body must be operations of its core")
+        elif isinstance(s, Deliver):
+            _check_made(s, s.source, s.register, made)
+            for core, register in s.targets:
+                if core == s.source:
+                    raise ValueError(f"{s}: words must go to other cores")
+                made.add((core, register.name))
+        else:
+            operands = s.operands if s.name == "st" else s.operands[1:]
+            for operand in operands:
+                if isinstance(operand, Register):
+                    _check_made(s, s.core, operand, made)
+                elif isinstance(operand, Address):
+                    _check_address(program, s, operand, counts)
+            if isinstance(s.operands[0], Register):
+                made.add((s.core, s.operands[0].name))
+
+
+def _check_made(s: Statement, core: Core, register: Register, made: set[tuple[Core, str]]) -> None:
+    if not register.bank and (core, register.name) not in made:
+        raise ValueError(f"{s}: {register} must have been written before")
+
+
+def _check_address(
+    program: LoopProgram, op: Op, address: Address, counts: dict[str, int]
+) -> None:  # fmt: skip
+    sizes = [int(str(size)) for size in op.operands[2:]]
+    words = sizes[0] if op.name != "ld2" else (sizes[1] - 1) * sizes[2] + sizes[0]
+    low = high = address.offset
+    for name, step in address.steps:
+        if name not in counts:
+            raise ValueError(f"{op}: {name} must be the variable of a loop around it")
+        low += min(0, step * (counts[name] - 1))
+        high += max(0, step * (counts[name] - 1))
+    try:
+        size = program.buffer(op.core, address.buffer).words
+    except KeyError:
+        raise ValueError(f"{op}: {address.buffer} must be a buffer of its core") from None
+    if low < 0 or high + words > size:
+        raise ValueError(f"{op}: words must be within the {size} of the buffer")
+
+
 # ---- text
 
 

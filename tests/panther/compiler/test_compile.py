@@ -219,3 +219,31 @@ def test_an_unknown_pass_is_refused(capsys):
         main(["compile", "mlp", "--dump-after", "magic"])
     assert stop.value.code == 2
     assert "Pass must be one of autodiff, tiling" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("0.0 st a, t.x[0], 4", "a must have been written before"),
+        ("0.0 ld a, t.x[5], 4", "words must be within the 8 of the buffer"),
+        ("0.0 ld2 a, t.x[0], 2, 3, 4", "words must be within the 8 of the buffer"),
+        ("0.0 ld a, t.x[4y], 4", "y must be the variable of a loop around it"),
+        ("0.0 ld a, t.y[0], 4", "t.y must be a buffer of its core"),
+        ("0.1 ld a, t.x[0], 4", "t.x must be a buffer of its core"),
+        ("loop y 3\n    0.0 ld a, t.x[4y], 4", "words must be within the 8 of the buffer"),
+        ("deliver 0.0 a 4 -> 0.1 b", "a must have been written before"),
+        ("deliver 0.0 m0.mvm_out 4 -> 0.0 b", "words must go to other cores"),
+        ("every 0.0 m 4\n    0.1 crs m0", "its body must be operations of its core"),
+    ],
+)
+def test_loop_programs_are_verified(statement, message):
+    text = f"buffer 0.0 t.x static 8\nprologue\nbatch\n  {statement}\n"
+    with pytest.raises(ValueError, match=message):
+        loops.verify(loops.parse(text))
+
+
+def test_a_right_loop_program_is_verified():
+    body = (
+        "loop y 2\n    0.0 ld a, t.x[4y], 4\n    deliver 0.0 a 4 -> 0.1 b\n    0.1 v.add b, b, b, 4"
+    )
+    loops.verify(loops.parse(f"buffer 0.0 t.x static 8\nprologue\nbatch\n  {body}\n"))

@@ -15,7 +15,7 @@ from panther.cli import main
 from panther.compiler.builder import Model, location
 from panther.compiler.canonicalise import canonicalise
 from panther.compiler.graph import Graph, ModelError, Op
-from panther.compiler.interpret import run_graph
+from panther.compiler.graph_interpreter import run_graph
 from panther.compiler.models import MODELS
 from panther.frontends.onnx import from_onnx
 from panther.frontends.torch import from_torch

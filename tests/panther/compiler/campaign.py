@@ -19,7 +19,7 @@ from panther.arch.network import MODES
 from panther.arch.node import NodeParams
 from panther.arch.tile import TileParams
 from panther.compiler.compile import compile_network
-from panther.compiler.interpreter import Interpreter
+from panther.compiler.loop_interpreter import Interpreter
 from panther.compiler.placement import DoesNotFitError
 from panther.compiler.tiling import tile
 from panther.host import Host, TransactionTransport, now

@@ -12,7 +12,7 @@ from panther.arch.network import Kind, TrainPlan
 from panther.compiler.builder import Model
 from panther.compiler.canonicalise import arrange, canonicalise
 from panther.compiler.graph import ModelError, Op
-from panther.compiler.interpret import run_graph
+from panther.compiler.graph_interpreter import run_graph
 from panther.compiler.models import MODELS
 from tests.panther.compiler.random_graphs import random_graph
 

@@ -10,7 +10,7 @@ from onnx.reference import ReferenceEvaluator
 
 from panther.compiler.builder import Model
 from panther.compiler.graph import ModelError, Op
-from panther.compiler.interpret import run_graph
+from panther.compiler.graph_interpreter import run_graph
 from panther.compiler.models import MODELS
 from panther.frontends.onnx import from_onnx
 from tests.panther.compiler.random_graphs import random_graph

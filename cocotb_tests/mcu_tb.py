@@ -444,7 +444,8 @@ async def eager_reads_see_the_weights_of_the_last_crs(dut):
     bench.operands(script, *InBank)
     results = []
 
-    def multiply(when):
+    async def multiply(when):
+        nonlocal script, results
         found = []
         # words that do not saturate, and words that are not all 0: it depends on the unit which
         for operation, less in product(RESULTS, (0, 8)):
@@ -453,6 +454,8 @@ async def eager_reads_see_the_weights_of_the_last_crs(dut):
             golden.operate(operation)
             results.extend(bench.read_result(script, operation, f"XbarOut {when}"))
             found += golden.results[RESULTS[operation]].tolist()
+        await bench.check(script, f"eager updates, {when}", results)
+        script, results = Script(params), []
         return found
 
     def start(operation):
@@ -461,28 +464,31 @@ async def eager_reads_see_the_weights_of_the_last_crs(dut):
 
     start(Operation.CRS)
     bench.set_eager(script, True)
-    before = multiply("before")
+    before = await multiply("before")
     for _ in range(3):
         start(Operation.OPA)
-        assert multiply("between an OPA and the CRS") == before
+        between = await multiply("between an OPA and the CRS")
+        assert between == before
     # a row is read from the array that is written
     results += bench.access_row(script, Operation.READ)
     bench.set_eager(script, False)
-    written = multiply("of the array that is written")
+    written = await multiply("of the array that is written")
     assert written != before, "an OPA must make a difference in this test"
     bench.set_eager(script, True)
     results += bench.access_row(script, Operation.WRITE)
     script.wait()
-    multiply("with one row written")
+    await multiply("with one row written")
     start(Operation.CRS)
-    after = multiply("after the CRS")
+    after = await multiply("after the CRS")
     bench.set_eager(script, False)
-    assert multiply("of the array that is resolved") == after != before
+    resolved = await multiply("of the array that is resolved")
+    assert resolved == after
+    assert resolved != before
     # the copies are written whatever is read
     start(Operation.OPA)
     start(Operation.CRS)
     bench.set_eager(script, True)
-    multiply("of copies a CRS without eager has written")
+    await multiply("of copies a CRS without eager has written")
     start(Operation.OPA)
     await bench.check(script, "eager updates", results)
     # after a reset the array that is written is read
@@ -492,8 +498,7 @@ async def eager_reads_see_the_weights_of_the_last_crs(dut):
     bench.operands(script, *InBank)
     for operation in RESULTS:
         bench.set_shift(script, operation, bench.typical)
-    multiply("after a reset")
-    await bench.check(script, "a reset", results)
+    await multiply("after a reset")
 
 
 @cocotb.test()

@@ -62,12 +62,15 @@ class Case:
         self.labels = rng.integers(0, classes, self.examples)
         cores, mcus = int(rng.integers(1, 9)), int(rng.integers(1, 9))
         self.weights = networks.first_weights(self.network, seed)
-        self.node = self._node(cores, mcus)
-        try:
-            self.compiled = compile_network(self.network, self.plan, self.node)
-        except DoesNotFitError:  # so many tiles that one has too few queues for all who send to it
-            self.node = self._node(8, mcus)
-            self.compiled = compile_network(self.network, self.plan, self.node)
+        # many tiles may have too few queues for all who send to one, few too little memory
+        for cores in (cores, 8, 4, 2):
+            self.node = self._node(cores, mcus)
+            try:
+                self.compiled = compile_network(self.network, self.plan, self.node)
+                return
+            except DoesNotFitError as error:
+                reason = error
+        raise reason
 
     def _node(self, cores, mcus):
         """As many tiles as the crossbars take."""

@@ -63,8 +63,8 @@ class Case:
         cores, mcus = int(rng.integers(1, 9)), int(rng.integers(1, 9))
         self.weights = networks.first_weights(self.network, seed)
         # many tiles may have too few queues for all who send to one, few too little memory
-        for cores in (cores, 8, 4, 2):
-            self.node = self._node(cores, mcus)
+        for count in (cores, 8, 4, 2):
+            self.node = self._node(count, mcus)
             try:
                 self.compiled = compile_network(self.network, self.plan, self.node)
                 return

@@ -1,7 +1,7 @@
 """A run: epochs in batches on an engine, checkpoints, metrics, and what is left of it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from golden.network import NetworkTrainer
 from golden.train import epoch_order
 from panther.arch.network import Network, TrainPlan
+from panther.arch.params import shown
 from panther.arch.presets import PAPER
 from panther.train import engines
 from panther.train.engines import Engine, GoldenEngine
@@ -144,6 +145,16 @@ def train(
     ToolError
         If the simulator is missing.
     """
+    _check_kinds(
+        {"Learning rate": lr, "Momentum": momentum}, (int, float), "a number",
+    )  # fmt: skip
+    counts = {
+        "Epochs": epochs, "Batch": batch, "CRS period": crs_period, "History": history,
+        "Seed": seed, "Weights' seed": weights_seed, "Examples": examples,
+        "Examples between checkpoints": checkpoint_every,
+    }  # fmt: skip
+    _check_kinds({n: c for n, c in counts.items() if c is not None}, (int,), "an integer")
+    _check_kinds({"Node": node, "Variant": variant, "Formats": formats}, (str,), "a name")
     if engine not in engines.ENGINES:
         raise TrainError(f"Engine must be one of {', '.join(engines.ENGINES)}, not {engine!r}")
     if check and engine == "golden":
@@ -197,6 +208,13 @@ def train(
         checks=loop.checks, folder=place.path if place else None, resumed=loop.resumed,
         remarks=loop.remarks,
     )  # fmt: skip
+
+
+def _check_kinds(values: Mapping[str, object], kinds: tuple[type, ...], what: str) -> None:
+    """Refuse what Python would stumble over later."""
+    for name, value in values.items():
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise TrainError(f"{name} must be {what}, not {shown(value)}")
 
 
 class _Loop:

@@ -271,3 +271,20 @@ def test_importing_panther_is_cheap():
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"lr": "x"}, "Learning rate must be a number, not 'x'"),
+        ({"lr": None}, "Learning rate must be a number, not None"),
+        ({"epochs": 2.5}, "Epochs must be an integer, not 2.5"),
+        ({"examples": 2.5}, "Examples must be an integer, not 2.5"),
+        ({"checkpoint_every": "a"}, "Examples between checkpoints must be an integer, not 'a'"),
+        ({"node": 3}, "Node must be a name, not 3"),
+        ({"batch": True}, "Batch must be an integer, not True"),
+    ],
+)
+def test_arguments_of_the_wrong_kind(wrong, message):
+    with pytest.raises(TrainError, match=message):
+        panther.train("mlp", **wrong)

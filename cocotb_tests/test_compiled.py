@@ -33,7 +33,7 @@ def _train(simulate, node, trainings):
 def test_small_networks_train_as_golden_does(simulate):
     found = _train(simulate, "SQUARE", SMALL)
     assert [f["examples"] for f in found] == [training["examples"] for training in SMALL]
-    assert all(f["sent"] >= 3 * f["examples"] for f in found), "messages between tiles"
+    assert all(f["sent"] >= f["examples"] for f in found), "messages between tiles"
 
 
 def test_digits_on_two_tiles_train_as_golden_does(simulate):

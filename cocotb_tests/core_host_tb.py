@@ -52,7 +52,7 @@ SURE = {
     "inv": "inv s0, 0, 8", "ld": "ld r0, s0, -1, 4\nld r0, s0, 0, 4", "st": "st r0, s0, 1, 4",
     "ld2": "ld2 r0, s0, 0, 4, 2, 8", "mcu": "mcu m0:mvm", "crs": "crs m1",
     "mcfg": "mcfg m0, rows, 9\nmcfg m0, rows, 99", "csrr": "csrr s1, m0.rows\ncsrr s1, 1200",
-    "csr": "csr rounding, 0\ncsr cycle, 1",
+    "csr": "csr rounding, 0\ncsr cycle, 1", "vi.shl": "vi.shl r0, r0, 4, 3",
 }  # fmt: skip
 """Words that the host carries out beside others at random."""
 LEAST_PAUSES = (30, 30, 30)

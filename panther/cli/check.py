@@ -1,15 +1,12 @@
 """``panther check``: programs of a node, proven free of deadlocks and of races."""
 
 import re
-import sys
 from typing import Annotated
 
 import typer
 
-from panther.arch.overrides import override_node
-from panther.arch.presets import node_preset
 from panther.cli.errors import UserError
-from panther.cli.node import definition, memory_words
+from panther.cli.node import definitions, memory_words, node_parameters, programs_of
 from panther.cli.options import Define, NodePreset, ProgramFolder, Sets
 
 
@@ -39,25 +36,17 @@ def check(
 
     docs/check.md says what is proven. Status 1 if there are problems.
     """
-    from panther.asm import AssemblyError, read_node_program, unit_name
+    from panther.asm import unit_name
     from panther.check import LIMIT, check_node
 
-    try:
-        params = override_node(node_preset(node), sets or [])
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    names = dict(definition("Definition", text) for text in define or [])
+    params = node_parameters(node, sets)
+    names = definitions(define)
     files = [memory_words(text, params) for text in memory or []]
     ranges: dict[int, list[range]] = {}
     for text in written or []:
         tile, words = _range(text)
         ranges.setdefault(tile, []).append(words)
-    try:
-        programs = read_node_program(folder, params, define=names)
-    except AssemblyError as error:
-        print(error, file=sys.stderr)
-        print("panther check: nothing was checked", file=sys.stderr)
-        raise typer.Exit(2) from error
+    programs = programs_of(folder, params, names, "panther check: nothing was checked")
     try:
         report = check_node(
             params,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from panther.arch.node import NodeParams
+    from panther.asm import Program
 
 LIMIT = 100_000_000
 
@@ -43,23 +44,14 @@ def node(
     Cells are 0 to begin with. All units start in the same cycle.
     """
     from models.system.node import Node
-    from panther.asm import AssemblyError, read_node_program
     from panther.cli.node_report import Counted, as_text, table
     from panther.cli.node_report import picture as draw
     from panther.host import Host, HostError, TransactionTransport, now
 
-    try:
-        params = override_node(node_preset(preset), sets or [])
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    names = dict(definition("Definition", text) for text in define or [])
+    params = node_parameters(preset, sets)
+    names = definitions(define)
     memories = [memory_words(text, params) for text in memory or []]
-    try:
-        programs = read_node_program(folder, params, define=names)
-    except AssemblyError as error:
-        print(error, file=sys.stderr)
-        print("panther node: nothing was run", file=sys.stderr)
-        raise typer.Exit(2) from error
+    programs = programs_of(folder, params, names, "panther node: nothing was run")
 
     host = Host(TransactionTransport(Node(params)))
     now(host.load_programs(programs))
@@ -86,12 +78,37 @@ def node(
         raise typer.Exit(1)
 
 
-def definition(what: str, text: str) -> tuple[str, int]:
-    """A name and its value of ``NAME=INTEGER``; ``what`` is the subject of the message."""
-    match = re.fullmatch(r"([A-Za-z_]\w*)=([+-]?\d{1,12})", text)
-    if match is None:
-        raise UserError(f"{what} must be NAME=INTEGER, not {text!r}")
-    return match[1], int(match[2])
+def node_parameters(preset: str, sets: list[str] | None) -> "NodeParams":
+    """A preset with parameters changed."""
+    try:
+        return override_node(node_preset(preset), sets or [])
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def definitions(define: list[str] | None) -> dict[str, int]:
+    """Names and their values, of every ``NAME=INTEGER``."""
+    found = {}
+    for text in define or []:
+        match = re.fullmatch(r"([A-Za-z_]\w*)=([+-]?\d{1,12})", text)
+        if match is None:
+            raise UserError(f"Definition must be NAME=INTEGER, not {text!r}")
+        found[match[1]] = int(match[2])
+    return found
+
+
+def programs_of(
+    folder: Path, params: "NodeParams", names: dict[str, int], regret: str
+) -> "dict[tuple[int, int], Program]":
+    """The programs of a folder. Mistakes are printed, then ``regret``, and the status is 2."""
+    from panther.asm import AssemblyError, read_node_program
+
+    try:
+        return read_node_program(folder, params, define=names)
+    except AssemblyError as error:
+        print(error, file=sys.stderr)
+        print(regret, file=sys.stderr)
+        raise typer.Exit(2) from error
 
 
 def memory_words(text: str, params: "NodeParams") -> "tuple[int, NDArray[int16]]":

@@ -16,7 +16,9 @@ from panther.arch.node import NodeParams
 from panther.arch.tile import TileParams
 from panther.cli import main
 from panther.compiler import loops, models
+from panther.compiler.allocation import allocate
 from panther.compiler.canonicalise import canonicalise
+from panther.compiler.communication import communicate
 from panther.compiler.compile import PASSES, compile_network
 from panther.compiler.placement import DoesNotFitError
 from panther.compiler.prove import prove
@@ -247,3 +249,18 @@ def test_a_right_loop_program_is_verified():
         "loop y 2\n    0.0 ld a, t.x[4y], 4\n    deliver 0.0 a 4 -> 0.1 b\n    0.1 v.add b, b, b, 4"
     )
     loops.verify(loops.parse(f"buffer 0.0 t.x static 8\nprologue\nbatch\n  {body}\n"))
+
+
+def test_buffers_one_nest_writes_do_not_share_words():
+    """Not even one that nobody reads: the nest comes to both again, pixel after pixel."""
+    core, words = (0, 0), loops.Register("words")
+    stores = tuple(
+        loops.Op(core, "st", (words, loops.Address(name, 0, (("y", 4),)), 4)) for name in "ab"
+    )
+    read = loops.Op(core, "ld", (words, loops.Address("b"), 4))
+    buffers = tuple(loops.Buffer(core, name, "static", 16) for name in "ab")
+    made = loops.Op(core, "vset", (words, 0, 4))
+    program = loops.LoopProgram(buffers, (), (made, loops.Loop("y", 4, stores), read))
+    loops.verify(program)
+    layout = allocate(communicate(program, node(1)), node(1), 1, 0)
+    assert abs(layout.buffers[core, "a"].offset - layout.buffers[core, "b"].offset) >= 16

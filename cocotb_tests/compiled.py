@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocotb_tests.designs import NODES as DESIGNS
+from cocotb_tests.node_programs import keep_registers
 from golden import data
 from golden.network import NetworkTrainer
 from models.analog.array import IdealArray
@@ -220,11 +221,7 @@ class Training:
         """
         node = Node(params, self.arrays(params), trace=trace)
         if before is not None:
-            for core, old in zip(node.cores, before.cores, strict=True):
-                core.registers[:] = old.registers
-                core.machine.scalars.values[:] = old.machine.scalars.values
-            for tile in range(params.tiles):
-                node.scalars(tile)[:] = before.scalars(tile)
+            keep_registers(node, before)
         self.load(LoadingHost(TransactionTransport(node)))
         return node
 

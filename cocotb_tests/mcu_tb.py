@@ -496,8 +496,6 @@ async def eager_reads_see_the_weights_of_the_last_crs(dut):
     bench.golden = golden = Golden(params, bench.array.cells, bench.array.copies)
     script, results = Script(params), []
     bench.operands(script, *InBank)
-    for operation in RESULTS:
-        bench.set_shift(script, operation, bench.typical)
     await multiply("after a reset")
 
 

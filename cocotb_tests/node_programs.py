@@ -121,11 +121,7 @@ class NodeCase:
         """
         node = Node(params, self.arrays(params), trace=trace)
         if before is not None:
-            for core, old in zip(node.cores, before.cores, strict=True):
-                core.registers[:] = old.registers
-                core.machine.scalars.values[:] = old.machine.scalars.values
-            for tile in range(params.tiles):
-                node.scalars(tile)[:] = before.scalars(tile)
+            keep_registers(node, before)
         for (tile, unit), program in self.assembled(params).items():
             node.load(tile, unit, program.words)
         for tile in range(params.tiles):
@@ -397,3 +393,12 @@ def broken_case(name: str, seed: int, params: NodeParams) -> NodeCase:
         else:
             lines[place] = ".word 0"
     return replace(case, programs={unit: "\n".join(lines) for unit, lines in texts.items()})
+
+
+def keep_registers(node: Node, before: Node) -> None:
+    """Give a node the registers of another one like it; a reset leaves them as they are."""
+    for core, old in zip(node.cores, before.cores, strict=True):
+        core.registers[:] = old.registers
+        core.machine.scalars.values[:] = old.machine.scalars.values
+    for tile in range(node.params.tiles):
+        node.scalars(tile)[:] = before.scalars(tile)

@@ -346,28 +346,21 @@ class Scheduler:
         """Partial sums over row tiles in ascending order: for each column tile its columns, and
         where the sum is; or the other way round.
         """
-        crossbars = [(unit, unit.crossbar) for unit in units]
-        lines = sorted(
-            {(c.column_tile if along_rows else c.row_tile) for _, c in crossbars}
-        )  # fmt: skip
-        for line in lines:
-            part = [
-                (c.row_tile if along_rows else c.column_tile, unit)
-                for unit, c in crossbars
-                if (c.column_tile if along_rows else c.row_tile) == line
-            ]
-            core, place = (0, 0), Register("")
-            for n, (_, unit) in enumerate(sorted(part, key=lambda pair: pair[0])):
-                c = unit.crossbar
-                length = len(c.columns if along_rows else c.rows)
+
+        def tiles(unit: Placed) -> tuple[int, int]:
+            c = unit.crossbar
+            return (c.column_tile, c.row_tile) if along_rows else (c.row_tile, c.column_tile)
+
+        for _, line in groupby(sorted(units, key=tiles), key=lambda unit: tiles(unit)[0]):
+            first, *others = line
+            part = first.crossbar.columns if along_rows else first.crossbar.rows
+            core, place = first.core, Register(f"m{first.unit}.{bank}")
+            for unit in others:
+                here = self.bring(place, len(part), core, [unit.core])[unit.core]
+                core, place = unit.core, self.register("acc")
                 own = Register(f"m{unit.unit}.{bank}")
-                if n:
-                    place = self.bring(place, length, core, [unit.core])[unit.core]
-                    total = self.register("acc")
-                    self.emit(unit.core, "v.add", total, place, own, length)
-                    own = total
-                core, place = unit.core, own
-            yield (c.columns if along_rows else c.rows), core, place
+                self.emit(core, "v.add", place, here, own, len(part))
+            yield part, core, place
 
     def forward_matrix(self, node: Node) -> None:
         units = [u for u in self.units[node.name] if "mvm" in u.crossbar.operations]

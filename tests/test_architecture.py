@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "panther/arch": frozenset[str](),
     "panther/asm": ARCH,
     "panther/tools.py": ARCH | {"find_libpython"},
+    "panther/yaml_lines.py": frozenset({"yaml"}),
     "panther/sim.py": ARCH | {"panther.tools", "cocotb_tools", "filelock"},
     "panther/host": ARCH | {"panther.asm", "models", "numpy", "safetensors"},
     "panther/check": ARCH | {"panther.asm"},
@@ -30,8 +31,9 @@ MAY_IMPORT = {
     | {"numpy", "rich", "safetensors", "tensorboardX"},
     "panther/study": ARCH
     | {"panther.compiler", "panther.host", "panther.train", "golden", "dask_jobqueue"}
-    | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich", "yaml"},
-    "panther/energy": ARCH,
+    | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich"}
+    | {"panther.yaml_lines"},
+    "panther/energy": ARCH | {"panther.yaml_lines"},
     "panther/paper": ARCH | {"panther.energy", "panther.study", "golden", "numpy", "matplotlib"},
     "panther/device": ARCH
     | {"panther.study", "numpy", "numba", "scipy", "matplotlib", "threadpoolctl"},

@@ -1,1 +1,11 @@
-"""What operations cost, in energy, from prices that name their sources."""
+"""What a machine costs: prices with their sources, and bills of what it did and is made of."""
+
+from panther.energy.activity import CYCLE_S, Energy, Meter
+from panther.energy.bill import Bill, Interval, ratio
+from panther.energy.inventory import Inventory
+from panther.energy.prices import PRICE_SETS, Price, PriceError, PriceSet, load_prices
+
+__all__ = [
+    "CYCLE_S", "PRICE_SETS", "Bill", "Energy", "Interval", "Inventory", "Meter", "Price",
+    "PriceError", "PriceSet", "load_prices", "ratio",
+]  # fmt: skip

@@ -1,6 +1,5 @@
 """Study files: YAML in which whatever is wrong has a line."""
 
-import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -10,10 +9,10 @@ from panther.arch.checks import shown
 from panther.study.errors import StudyError, unknown
 from panther.study.study import Range, Search, Slurm, Study
 from panther.study.tasks import check_study
+from panther.yaml_lines import KeyPath, LinesError, YamlLines
 
 YAML_NAMES = {"start": "from", "stop": "to"}
 """What fields are called in a file, where that is a word of Python."""
-Path_ = tuple[str, ...]
 
 
 def load(path: str | Path) -> Study:
@@ -54,9 +53,9 @@ def parse(text: str, source: str, *, folder: Path) -> Study:
     StudyError
         If something is wrong.
     """
-    reader = _Reader()
+    reader = YamlLines()
     try:
-        data = reader.read(text)
+        data = _read(reader, text)
         study = _study(data, folder)
         check_study(study)
     except StudyError as error:
@@ -65,80 +64,11 @@ def parse(text: str, source: str, *, folder: Path) -> Study:
     return study
 
 
-class _Reader:
-    """Plain data from YAML, and the line of every key."""
-
-    def __init__(self) -> None:
-        self._lines: dict[Path_, int] = {}
-
-    def line(self, path: Path_) -> int:
-        """Of the last key of a path that is there."""
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, 1)
-
-    def read(self, text: str) -> Any:
-        try:
-            import yaml
-        except ImportError as error:
-            raise StudyError(
-                f"Study files need pip install 'panther-rtl[study]': {error}"
-            ) from error
-        try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            if mark is not None:
-                self._lines[()] = mark.line + 1
-            raise StudyError(f"YAML: {error.problem or error.context}") from error
-        except yaml.YAMLError as error:
-            raise StudyError(f"YAML: {' '.join(str(error).split())}") from error
-        try:
-            return None if node is None else self._plain(node, ())
-        except RecursionError:
-            raise StudyError("YAML: nothing must contain itself by an alias") from None
-
-    def _plain(self, node: Any, path: Path_) -> Any:
-        self._lines.setdefault(path, node.start_mark.line + 1)
-        if node.id == "sequence":
-            return [self._plain(part, (*path, str(n))) for n, part in enumerate(node.value)]
-        if node.id == "scalar":
-            return _scalar(node)
-        found = {}
-        for key_node, value in node.value:
-            if key_node.id != "scalar":
-                self._lines[path] = key_node.start_mark.line + 1
-                raise StudyError("Key must be a text, not a list or keys with values", path)
-            key = key_node.value
-            here = (*path, key)
-            if here in self._lines:
-                first = self._lines[here]
-                self._lines[here] = key_node.start_mark.line + 1
-                raise StudyError(f"{key} must be given once, not in line {first}, too", here)
-            self._lines[here] = key_node.start_mark.line + 1
-            found[key] = self._plain(value, here)
-        return found
-
-
-_NUMBERS: tuple[tuple[str, Callable[[str], Any]], ...] = (
-    (r"[-+]?[0-9]+", int),
-    (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", float),
-    (r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", lambda text: float(text.replace(".", ""))),
-)
-_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
-
-
-def _scalar(node: Any) -> Any:
-    """A value as YAML 1.2 has it: 1e-3 is a number, and neither ``on`` nor ``010`` is special."""
-    text: str = node.value
-    if node.style is not None or (node.tag.endswith(":str") and text in ("<<", "=")):
-        return text
-    if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
-        return _WORDS[text.lower()]
-    for pattern, convert in _NUMBERS:
-        if re.fullmatch(pattern, text):
-            return convert(text)
-    return text
+def _read(reader: YamlLines, text: str) -> Any:
+    try:
+        return reader.read(text)
+    except LinesError as error:
+        raise StudyError(str(error), error.path) from error
 
 
 # ---- schema
@@ -185,7 +115,7 @@ def _study(data: Any, folder: Path) -> Study:
     return Study(**values)
 
 
-def _section(kind: type[Any], data: Any, path: Path_) -> dict[str, Any]:
+def _section(kind: type[Any], data: Any, path: KeyPath) -> dict[str, Any]:
     """Fields of a dataclass from a mapping, its values as they are."""
     names = {YAML_NAMES.get(f.name, f.name): f for f in fields(kind)}
     for key in _mapping(data, path):
@@ -199,21 +129,21 @@ def _section(kind: type[Any], data: Any, path: Path_) -> dict[str, Any]:
     return {names[key].name: value for key, value in data.items() if value is not None}
 
 
-def _made(kind: Callable[..., Any], values: dict[str, Any], path: Path_) -> Any:
+def _made(kind: Callable[..., Any], values: dict[str, Any], path: KeyPath) -> Any:
     try:
         return kind(**values)
     except StudyError as error:
         raise StudyError(str(error), (*path, *error.path)) from error
 
 
-def _mapping(data: Any, path: Path_) -> dict[str, Any]:
+def _mapping(data: Any, path: KeyPath) -> dict[str, Any]:
     if not isinstance(data, dict):
         what = path[-1] if path and not path[-1].isdecimal() else "Axis" if path else "Study"
         raise StudyError(f"{what} must be keys with values, not {shown(data)}", path)
     return data
 
 
-def _axes(data: dict[str, Any], path: Path_) -> dict[str, Any]:
+def _axes(data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
     found = {}
     for name, values in data.items():
         here = (*path, name)
@@ -230,7 +160,7 @@ def _axes(data: dict[str, Any], path: Path_) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any, path: Path_) -> str:
+def _text(value: Any, path: KeyPath) -> str:
     if not isinstance(value, str):
         raise StudyError(f"{path[-1]} must be a text, not {shown(value)}", path)
     return value

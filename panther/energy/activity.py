@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from panther.arch.node import NodeParams, Port
 from panther.energy.bill import Bill
-from panther.energy.inventory import Inventory, cells, converter, fetch
+from panther.energy.inventory import Inventory, by_bits, cells, converter, fetch
 from panther.energy.prices import PriceSet
 
 Counts = Mapping[str, int]
@@ -21,7 +21,7 @@ CYCLE_S = 1e-9
 """One cycle at the 1 GHz all sources assume."""
 
 
-def mcu_actions(node: NodeParams, counts: Counts) -> Actions:
+def mcu_actions(node: NodeParams, counts: Counts, *, by_bits: bool = False) -> Actions:
     """What the components of a matrix unit did.
 
     Parameters
@@ -29,6 +29,8 @@ def mcu_actions(node: NodeParams, counts: Counts) -> Actions:
     node : NodeParams
     counts : mapping of str to int
         By the names of the unit's counters alone: ``busy``, ``mvm_steps`` and so on.
+    by_bits : bool
+        Whether the bits of converters count; see :func:`panther.energy.inventory.by_bits`.
     """
     mcu = node.tile.core.mcu
     slices, size, bits = mcu.slices.count, cells(mcu), mcu.operand_bits
@@ -45,7 +47,7 @@ def mcu_actions(node: NodeParams, counts: Counts) -> Actions:
         ("crossbar", "row_write"): writes * slices * row,
         ("dac", "drive"): mvm * rows + mtvm * columns + pulses * (rows + columns * slices),
         ("sample_hold", "sample"): float((mvm + reads) * columns * slices + mtvm * rows * slices),
-        ("adc", "convert"): counts["conversions"] * converter(mcu),
+        ("adc", "convert"): counts["conversions"] * converter(mcu, by_bits=by_bits),
         ("shift_add", "add"): float(counts["conversions"] * mcu.adc.per_slice * slices),
         ("slice_carry", "resolve"): float(writes * columns * slices),
         # rows for MVM, columns for MTVM; both, once for the four phases of a step, in OPA
@@ -170,7 +172,9 @@ class Meter:
         """Of matrix unit ``mcu`` of core ``core``, from its tile's counters."""
         counts = unit_counts(counters, f"core{core}.m{mcu}.")
         return Energy(
-            dynamic=priced(mcu_actions(self.node, counts), self.prices),
+            dynamic=priced(
+                mcu_actions(self.node, counts, by_bits=by_bits(self.prices)), self.prices
+            ),
             leakage=self._leaks["mcu"] * counters[f"core{core}.running"],
         )
 

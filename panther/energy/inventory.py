@@ -4,7 +4,8 @@ Prices stand for one size of a component; another size costs in proportion, but 
 
 - instruction memories, whose energy of a fetch grows with the square root of their size, as the
   source scales it;
-- converters, that cost twice as much for every bit more than the 8 they are priced for.
+- converters, that cost twice as much for every bit more than the 8 they are priced for; but not in
+  sets whose price of a crossbar's access includes them: there each counts as the source's.
 
 All of these rules are assumptions.
 """
@@ -39,17 +40,32 @@ def cells(mcu: McuParams) -> float:
     return mcu.rows * mcu.columns / LINES**2
 
 
-def converter(mcu: McuParams, *, copies: int = 1) -> float:
-    """What a conversion by the converters of all slices is worth: one of 8 bits is 1."""
-    return copies * mcu.adc.per_slice * sum(2.0 ** (bits - ADC_BITS) for bits in mcu.adc_bits)
+def converter(mcu: McuParams, *, by_bits: bool) -> float:
+    """What the converters of all slices are worth: one of 8 bits is 1.
+
+    Parameters
+    ----------
+    mcu : McuParams
+    by_bits : bool
+        Whether their bits count.
+    """
+    one = [2.0 ** (bits - ADC_BITS) if by_bits else 1.0 for bits in mcu.adc_bits]
+    return mcu.adc.per_slice * sum(one)
 
 
-def mcu_parts(mcu: McuParams, *, copies: int = 1) -> Parts:
+def by_bits(prices: PriceSet) -> bool:
+    """Whether a price set has converters by themselves, so that their bits count."""
+    return not prices.action("adc", "convert").included_in
+
+
+def mcu_parts(mcu: McuParams, prices: PriceSet, *, copies: int = 1) -> Parts:
     """Components of a matrix unit.
 
     Parameters
     ----------
     mcu : McuParams
+    prices : PriceSet
+        Says whether the bits of converters count.
     copies : int
         Arrays of every slice: two with variant V3's read copies.
     """
@@ -59,7 +75,7 @@ def mcu_parts(mcu: McuParams, *, copies: int = 1) -> Parts:
         # rows drive all slices with one bit, columns each with its digit
         "dac": copies * (mcu.rows + mcu.columns * slices),
         "sample_hold": copies * lines * slices,
-        "adc": converter(mcu),
+        "adc": converter(mcu, by_bits=by_bits(prices)),
         "shift_add": float(mcu.adc.per_slice),
         "slice_carry": slices / 8 * mcu.adc.per_slice,
         "xbar_in": 2 * lines / LINES * len(InBank) / 4,
@@ -113,7 +129,7 @@ class Inventory:
     @property
     def mcu(self) -> Parts:
         """Components of one matrix unit."""
-        return mcu_parts(self.node.tile.core.mcu, copies=self.copies)
+        return mcu_parts(self.node.tile.core.mcu, self.prices, copies=self.copies)
 
     @property
     def core(self) -> Parts:

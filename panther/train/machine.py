@@ -95,7 +95,7 @@ class Machine:
 
     async def run(
         self, x: Ints, labels: Ints, *, batch: int, epochs: Sequence[int] = (0,),
-        limit_cycles: int = 1 << 40,
+        limit_cycles: int = 1 << 40, clear_counters: bool = False,
     ) -> None:  # fmt: skip
         """Train on examples, ``len(x) / batch`` batches, once for each of ``epochs``.
 
@@ -109,6 +109,10 @@ class Machine:
             Examples of a batch; at most that of the plan, with momentum not fewer either.
         epochs
             Numbers of the epochs, for their learning rates; at most ``RUN_EPOCHS``.
+        limit_cycles
+            In which one of the units has to end.
+        clear_counters
+            Clear the performance counters when all is in place, so that they tell of the run alone.
 
         Raises
         ------
@@ -134,6 +138,8 @@ class Machine:
         await self._write_examples(x, labels)
         await self._write_parameters(epochs)
         await self._clear_rings()
+        if clear_counters:
+            await self.host.clear_counters()
         await self.host.run(dict.fromkeys(self.compiled.texts, 0), limit_cycles)
         self._count_opas(len(x) * len(epochs))
 

@@ -761,6 +761,12 @@ class Scheduler:
             found.append(Buffer(core, LABEL, "example", 4))
         return tuple(sorted(found, key=lambda b: (b.core, b.name)))
 
+    def _made_by(self, name: str) -> str:
+        """The node that makes a map's tensor; the matrix, if a fused function does."""
+        tensor = name.removesuffix(".low")[2:]
+        makers = (n.name for n in self.network.matrices if result(self.network, n).name == tensor)
+        return next(makers, tensor)
+
     def fill(self, buffer: Buffer) -> None:
         """Words around an image, and behind its channels, that nobody writes afterwards."""
         map_ = self.maps.get((buffer.core, buffer.name))
@@ -808,7 +814,7 @@ class Scheduler:
         self.prologue()
         buffers = self.buffers()
         for buffer in buffers:
-            with self.of(buffer.name.removesuffix(".low")[2:], "set-up"):
+            with self.of(self._made_by(buffer.name), "set-up"):
                 self.fill(buffer)
         return LoopProgram(buffers, tuple(self._blocks.pop()), body)
 

@@ -36,7 +36,7 @@ class Machine:
 
     def __init__(self, host: Host, compiled: Compiled) -> None:
         self.host, self.compiled = host, compiled
-        self.opas = {name: 0 for name in self._matrices}
+        self.opas = {name: 0 for name in self.matrices}
         """OPAs of every matrix since its last CRS."""
         self.batches = 0
         """Batches trained so far, whose outer products momentum applies again."""
@@ -45,7 +45,7 @@ class Machine:
         self._counts: tuple[int, int, int] | None = None
 
     @property
-    def _matrices(self) -> dict[str, tuple[int, int]]:
+    def matrices(self) -> dict[str, tuple[int, int]]:
         """Rows and columns of every matrix, transposed ones included."""
         found: dict[str, tuple[int, int]] = {}
         for placed in self.compiled.placed:
@@ -79,7 +79,7 @@ class Machine:
         """
         slices = self.compiled.node.tile.core.mcu.slices.count
         found = {
-            name: np.zeros((slices, *shape), np.int16) for name, shape in self._matrices.items()
+            name: np.zeros((slices, *shape), np.int16) for name, shape in self.matrices.items()
         }
         seen: set[tuple[str, int, int]] = set()
         for placed in self.compiled.placed:

@@ -47,6 +47,8 @@ class Sequencing(IntEnum):
     """The cycle behind its last one, if it has halted."""
     SINCE = 13
     """The cycle in which the instruction in X was in D."""
+    INSTRUCTIONS = 14
+    """Retired since the reset."""
 
 
 class Sequencer(NamedTuple):
@@ -264,6 +266,7 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     state[Sequencing.RETIRED] += 1
     unit.profile[tile, pc, 0] += 1
     unit.profile[tile, pc, 1] += now + 1 - state[Sequencing.SINCE]
+    state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:
         fetching.jump(fetch, row[Column.TARGET])

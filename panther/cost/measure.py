@@ -211,6 +211,21 @@ def _run(machine: Machine, x: Ints, labels: Ints, engine: str) -> Run:
     )  # fmt: skip
 
 
+def unequal(run: Run, other: Run) -> list[str]:
+    """Where two runs have counted differently: a line for each count."""
+    found = [] if run.cycles == other.cycles else [f"cycles {run.cycles}, not {other.cycles}"]
+    for what, these, those in (
+        ("tile", run.counters, other.counters), ("router", run.routers, other.routers),
+    ):  # fmt: skip
+        for n, (one, another) in enumerate(zip(these, those, strict=True)):
+            found += [
+                f"{what} {n}: {name} {count}, not {another[name]}"
+                for name, count in one.items()
+                if count != another[name]
+            ]
+    return found
+
+
 _TOO_LONG = (
     f"Run must take fewer than {MOST_CYCLES:,} cycles, for counters wrap: take fewer examples"
 )

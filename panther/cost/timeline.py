@@ -19,7 +19,7 @@ from panther.arch.mcu import Operation
 from panther.compiler.compile import Compiled
 from panther.compiler.loops import Core
 from panther.cost.layers import places
-from panther.cost.measure import Run, prepared
+from panther.cost.measure import FIRST_LOOK, Run, prepared
 from panther.energy import CYCLE_S
 from panther.host import now
 from panther.train.machine import Cells
@@ -29,7 +29,7 @@ MOST_INSTRUCTIONS = 1_000_000
 MEMORY, NETWORK = "memory", "network"
 VECTOR = "vector unit"
 _SLICES = 400
-_MOST_SAMPLES = 512
+_MOST_SAMPLES = 256
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class Sampler:
             for m, layer in layers.items():
                 self._units.setdefault(layer, []).append((tile * node.tile.cores + core, m))
         self._samples: list[tuple[int, list[int]]] = []
-        self._slice = 1 << 8
+        self._slice = FIRST_LOOK
 
     def look(self, node: Node) -> int:
         """Note how long each layer's units have been busy."""

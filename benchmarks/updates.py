@@ -182,7 +182,7 @@ def measure(run: Run) -> dict[str, float]:
     return {
         "accuracy": accuracy, "lost": float(lost.max()) / cells, "any": int(lost.sum()),
         "crs": resolved, "steps": steps, "cycles": cycles / counts.opas,
-        "energy": energy.total, "exact": _equal(weights, run),
+        "energy": 1e9 * energy.total_j, "exact": _equal(weights, run),
     }  # fmt: skip
 
 

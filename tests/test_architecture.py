@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "panther/check": ARCH | {"panther.asm"},
     "panther/compiler": ARCH | {"panther.asm", "panther.check", "numpy", "safetensors"},
     "panther/frontends": ARCH | {"panther.compiler", "numpy", "onnx", "torch"},
-    "panther/puma": ARCH | {"panther.host", "numpy"},
+    "panther/puma": ARCH | {"panther.energy", "panther.host", "numpy"},
     "panther/train": ARCH
     | {"panther.asm", "panther.compiler", "panther.frontends", "panther.host", "panther.sim"}
     | {"panther.tools", "cocotb_tests", "golden", "models"}

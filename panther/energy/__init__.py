@@ -2,10 +2,11 @@
 
 from panther.energy.activity import CYCLE_S, Energy, Meter
 from panther.energy.bill import Bill, Interval, ratio
+from panther.energy.gpu import RTX_2080_TI, GpuParams, gpu_layers
 from panther.energy.inventory import Inventory
 from panther.energy.prices import PRICE_SETS, Price, PriceError, PriceSet, load_prices
 
 __all__ = [
-    "CYCLE_S", "PRICE_SETS", "Bill", "Energy", "Interval", "Inventory", "Meter", "Price",
-    "PriceError", "PriceSet", "load_prices", "ratio",
+    "CYCLE_S", "PRICE_SETS", "RTX_2080_TI", "Bill", "Energy", "GpuParams", "Interval",
+    "Inventory", "Meter", "Price", "PriceError", "PriceSet", "gpu_layers", "load_prices", "ratio",
 ]  # fmt: skip

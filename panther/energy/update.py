@@ -6,51 +6,41 @@ The prices know the number of slices but not the width of their cells: for that 
 from dataclasses import dataclass
 
 from panther.arch.params import McuParams
+from panther.energy.inventory import LINES
+from panther.energy.prices import Price, load_prices
 
-
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """Energy of one event."""
-
-    picojoule: float
-    event: str
-    source: str
-
-
-SIMULATOR = "the authors' github.com/Aayush-Ankit/puma-simulator, constants for 128 x 128"
-
-PULSE = Price(
-    picojoule=88.8,
-    event="one array driven by one bit of x, in four polarity phases: 4.44 mW for 20 ns",
-    source=SIMULATOR,
-)
-READ = Price(picojoule=6500.0, event="one array read serially, in 10250 ns", source=SIMULATOR)
-WRITE = Price(
-    picojoule=22606.33, event="one array written serially, in 10968.75 ns", source=SIMULATOR
-)
-PRICES = {"pulse": PULSE, "read": READ, "write": WRITE}
+PHASES = 4
+"""Of a bit step of an OPA, one for each pair of signs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateEnergy:
-    """Of some events of one unit, in nanojoule."""
+    """Of some events of one unit, in J."""
 
-    opa: float
-    crs: float
+    opa_j: float
+    crs_j: float
 
     @property
-    def total(self) -> float:
+    def total_j(self) -> float:
         """Both."""
-        return self.opa + self.crs
+        return self.opa_j + self.crs_j
+
+
+def update_prices() -> tuple[Price, Price, Price]:
+    """What counts here: a pulse of an array, a row read and a row written."""
+    prices = load_prices("panther")
+    pulse, read, write = (
+        prices.action("crossbar", action) for action in ("pulse", "row_read", "row_write")
+    )
+    return pulse, read, write
 
 
 def update_energy(mcu: McuParams, *, opas: float, resolutions: float) -> UpdateEnergy:
-    """Energy of outer products and CRS of one unit, of whatever size its crossbars are.
+    """Energy of outer products and CRS of one unit, as if its crossbars were the priced 128 x 128.
 
-    An OPA drives every slice with every bit of x, zeros too: ``opas * slices * operand_bits``
-    pulses. (The authors' simulator makes the 256 accesses of 16 bits on 16 arrays but counts 128,
-    as is done here for eight slices.) A CRS reads and writes every slice:
-    ``resolutions * slices`` reads and writes.
+    An OPA drives every slice with every bit of x, zeros too: ``opas * slices * operand_bits`` times
+    four pulses. (The authors' simulator makes the 256 accesses of 16 bits on 16 arrays but counts
+    128, as is done here for eight slices.) A CRS reads and writes every row of every slice.
 
     Parameters
     ----------
@@ -61,7 +51,8 @@ def update_energy(mcu: McuParams, *, opas: float, resolutions: float) -> UpdateE
         CRS; may be an average.
     """
     slices = mcu.slices.count
+    pulse, read, write = update_prices()
     return UpdateEnergy(
-        opa=opas * slices * mcu.operand_bits * PULSE.picojoule / 1000,
-        crs=resolutions * slices * (READ.picojoule + WRITE.picojoule) / 1000,
+        opa_j=opas * slices * mcu.operand_bits * PHASES * pulse.value,
+        crs_j=resolutions * slices * LINES * (read.value + write.value),
     )

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from panther.arch.params import SliceParams
-from panther.energy.update import PRICES
+from panther.energy.update import update_prices
 from panther.paper.fig10 import (
     ACCURACY_TOLERANCE,
     AT_LIMIT_TOLERANCE,
@@ -242,8 +242,8 @@ def _prices() -> Table:
         text="An OPA is 16 bits times 8 arrays of pulses, a CRS 8 reads and 8 writes.",
         head=["event", "pJ", "what", "source"],
         rows=[
-            [name, f"{price.picojoule:g}", price.event, price.source]
-            for name, price in PRICES.items()
+            [price.name, f"{1e12 * price.value:g}", price.what, price.source]
+            for price in update_prices()
         ],
     )
 

@@ -18,6 +18,7 @@ over weights and biases of the layers), which count alike.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from golden.train import TrainConfig, Trainer
 from panther.arch.checks import check_range
 from panther.arch.formats import TrainFormats
 from panther.arch.params import McuParams, SliceParams
+from panther.energy import load_prices
 from panther.energy.update import update_energy
 
 NORMALISED, HARDWARE = "normalised", "hardware"
@@ -41,10 +43,16 @@ PARAMETERS = (
     "accounting", "slicing", "value_bits", "crs_period", "batch", "optimiser", "lr", "epochs",
     "seed",
 )  # fmt: skip
-SOURCES = ("golden", "panther.arch.params", "panther.arch.formats", "panther.energy.update")
+SOURCES = ("golden", "panther.arch.params", "panther.arch.formats", "panther.energy")
 SHOWN = ("accuracy", "nj_per_example")
 
 Results = dict[str, Any]
+
+
+def files(parameters: Mapping[str, Any]) -> list[Path]:
+    """Files that decide the results: the prices."""
+    del parameters
+    return [load_prices("panther").path]
 
 
 def check(parameters: Mapping[str, Any]) -> None:
@@ -91,7 +99,7 @@ def run(parameters: Mapping[str, Any], report: Callable[[float], None]) -> Resul
         mcu = McuParams(slices=_slices(parameters))
         examples = config.epochs * len(data.train_x)
         energy = update_energy(mcu, opas=1, resolutions=resolutions / examples)
-        found |= {"resolutions": resolutions, "nj_per_example": energy.total}
+        found |= {"resolutions": resolutions, "nj_per_example": 1e9 * energy.total_j}
     return found
 
 

@@ -124,7 +124,7 @@ def _uses(program: PumaProgram, tile: int) -> list[_Uses]:
     for (other, unit), lines in program.units.items():
         if other != tile:
             continue
-        for number, (line, address) in enumerate(zip(lines, _addresses(lines), strict=True)):
+        for number, (line, address) in enumerate(zip(lines, addresses(lines), strict=True)):
             if address is None:
                 continue
             key = address, line.length
@@ -143,7 +143,7 @@ def _uses(program: PumaProgram, tile: int) -> list[_Uses]:
     return ordered
 
 
-def _addresses(lines: Sequence[Instruction]) -> list[int | None]:
+def addresses(lines: Sequence[Instruction]) -> list[int | None]:
     """Of each line the memory address it uses, if it uses one."""
     known: dict[int, int] = {}
     found: list[int | None] = []

@@ -112,10 +112,16 @@ class Column(IntEnum):
     HIGH = 24
     TILE = 25
     FIFO = 26
+    TIMES = 27
+    """How often it has retired: beside what else is looked at then."""
+    CYCLES = 28
+    """Cycles from its D to there."""
 
 
 class InstructionMemory(NamedTuple):
-    """A decoded instruction for every address; what is not loaded is illegal."""
+    """A decoded instruction for every address, and how often it was carried out; what is not
+    loaded is illegal.
+    """
 
     rows: NDArray[np.int64]
     """Shape (instructions, len(Column))."""
@@ -142,6 +148,11 @@ _OF_STEM = {
 OPERATION_BITS = 4
 """Bits a matrix unit has of the operations: MVM, MTVM, OPA and CRS."""
 _MCU_OPERATIONS = 3
+
+
+def profile_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each instruction ``TIMES`` and ``CYCLES``, shape (instructions, 2)."""
+    return rows[:, [Column.TIMES, Column.CYCLES]]
 
 
 def load(

@@ -53,16 +53,15 @@ def counts(mcus, m):
 
 def started(params, operations, *, rows=0, columns=0, operands=()):
     """What two units count, one compiled and one that is not: they must count the same."""
-    mcus = mcu.make_units(params, [IdealArray(params), Noted(params)])
-    for m, array in enumerate((None, Noted(params))):
+    array = Noted(params)
+    mcus = mcu.make_units(params, [IdealArray(params), array])
+    for m in (0, 1):
         mcus.config[m, ConfigKey.ROWS] = rows or params.rows
         mcus.config[m, ConfigKey.COLUMNS] = columns or params.columns
         mcus.xbar_in[m, InBank.OPA_ROWS, : len(operands)] = operands
         mcus.xbar_in[m, InBank.OPA_COLUMNS] = 3
-        if array is None:
-            mcu.start(mcus, m, operations, 0)
-        else:
-            mcu.start_external(mcus, m, operations, 0, array)
+    mcu.start(mcus, 0, operations, 0)
+    mcu.start_external(mcus, 1, operations, 0, array)
     assert counts(mcus, 0) == counts(mcus, 1)
     return {name: count for name, count in counts(mcus, 0).items() if count}
 

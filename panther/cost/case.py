@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from golden.network import check_plan
-from panther.arch.core import MAX_MEMORY_WORDS
 from panther.arch.network import TrainPlan
 from panther.compiler.canonicalise import canonicalise
 from panther.compiler.compile import Compiled
@@ -16,7 +15,7 @@ from panther.cost.measure import CostError, Run
 from panther.frontends.load import load
 from panther.train.errors import TrainError
 from panther.train.machine import Cells, Ints
-from panther.train.nodes import PAPER_MEMORY_WORDS, fit, parse_node
+from panther.train.nodes import PAPER_MEMORY_WORDS, fit_largest, parse_node
 from panther.train.problem import BATCH, prepare
 
 RANDOM = "random"
@@ -107,13 +106,7 @@ def build(
         raise TrainError("\n".join(error.problems)) from error
     except ValueError as error:
         raise TrainError(str(error)) from error
-    try:
-        compiled = fit(network, plan, wanted, least=least).compiled
-    except TrainError:
-        if wanted is not None or least:
-            raise
-        compiled = fit(network, plan, memory_words=MAX_MEMORY_WORDS).compiled
-    case = Case(title=title, compiled=compiled)
+    case = Case(title=title, compiled=fit_largest(network, plan, wanted, least=least).compiled)
     if data == RANDOM:
         return case
     count = case.examples() if examples is None else examples

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from golden.network import NetworkTrainer, check_plan
 from models.system.node import Node
-from panther.arch.core import MAX_MEMORY_WORDS
 from panther.arch.network import TrainPlan
 from panther.arch.node import NodeParams
 from panther.arch.params import McuParams
@@ -29,7 +28,7 @@ from panther.host import Host, TransactionTransport, now
 from panther.train.engines import differences
 from panther.train.errors import TrainError
 from panther.train.machine import Cells, Machine, shapes
-from panther.train.nodes import PAPER_MEMORY_WORDS, fit
+from panther.train.nodes import fit_largest
 from panther.train.problem import BATCH
 
 Ints = NDArray[np.int64]
@@ -126,12 +125,7 @@ def compile_model(
         raise TrainError("\n".join(error.problems)) from error
     except ValueError as error:
         raise TrainError(str(error)) from error
-    try:
-        return fit(network, plan, node, memory_words=PAPER_MEMORY_WORDS).compiled
-    except TrainError:
-        if node is not None:
-            raise
-    return fit(network, plan, memory_words=MAX_MEMORY_WORDS).compiled
+    return fit_largest(network, plan, node).compiled
 
 
 def random_examples(

@@ -112,9 +112,23 @@ def build(
     count = case.examples() if examples is None else examples
     known = problem.data
     if count > len(known.train_x):
-        raise TrainError(f"Examples must be at most the {len(known.train_x)} there are, not {count}")
+        raise TrainError(
+            f"Examples must be at most the {len(known.train_x)} there are, not {count}"
+        )
     cells = {name: matrix.written for name, matrix in problem.trainer().written.items()}
     return replace(case, cells=cells, data=(known.train_x[:count], known.train_y[:count]))
+
+
+def check_memory(memory: str) -> None:
+    """Refuse what :func:`with_memory` does not know.
+
+    Raises
+    ------
+    CostError
+        If it is none of ``MEMORIES``.
+    """
+    if memory not in MEMORIES:
+        raise CostError(f"Memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
 
 
 def with_memory(run: Run, memory: str) -> Run:
@@ -126,12 +140,10 @@ def with_memory(run: Run, memory: str) -> Run:
     CostError
         If it is neither.
     """
-    if memory not in MEMORIES:
-        raise CostError(f"Memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
+    check_memory(memory)
     if memory == "node":
         return run
     node = run.compiled.node
     core = replace(node.tile.core, memory_words=PAPER_MEMORY_WORDS)
     node = replace(node, tile=replace(node.tile, core=core))
     return replace(run, compiled=replace(run.compiled, node=node))
-

@@ -18,9 +18,11 @@ Rows = tuple[list[str], list[list[str]]]
 
 _PREFIXES = ((1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 MORE_STYLE = """
-figure { max-width: none; overflow-x: auto; margin: 0 0 1.5rem; } figure img { max-width: 100%;
-  background: #fff; } body { max-width: 76rem; } td:first-child { white-space: nowrap; }
-td + td, th + th { text-align: right; } .prices { font-size: .78rem; } .prices summary { cursor: pointer; } .words td + td, .words th + th { text-align: left; }
+figure { max-width: none; overflow-x: auto; margin: 0 0 1.5rem; }
+figure img { max-width: 100%; background: #fff; }
+body { max-width: 76rem; } td:first-child { white-space: nowrap; }
+td + td, th + th { text-align: right; } .words td + td, .words th + th { text-align: left; }
+.prices { font-size: .78rem; } .prices summary { cursor: pointer; }
 """
 
 

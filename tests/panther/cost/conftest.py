@@ -11,8 +11,8 @@ from panther.energy import load_prices
 MODEL = """\
 from panther.compiler.builder import Model
 
-model = Model((3,), name="one", seed=1)
-model.input.linear(2, bias=False).mse()
+one = Model((3,), name="one", seed=1)
+one.input.linear(2, bias=False).mse()
 two = Model((8,), name="two", seed=1)
 two.input.linear(6).relu().linear(4).softmax_cross_entropy()
 """

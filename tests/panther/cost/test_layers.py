@@ -74,8 +74,8 @@ def test_bill_of_one_matrix_is_that_by_hand(measured, prices):
     assert energy["MVM"] == pytest.approx(examples * 16 * slices * size * 309 * pj)
     assert energy["MTVM"] == 0
     assert energy["OPA"] == pytest.approx(examples * 16 * 4 * slices * size * 22.2 * pj)
-    # two CRS of three rows, of which two columns are in use
-    rows = 2 * 3
+    # two CRS of four rows, three inputs being padded to a group, and two columns
+    rows = 2 * 4
     resolved = rows * slices * (50.78125 + 176.61195) * 4 / 128 + rows * 4 * slices * 0.045
     assert energy["CRS"] == pytest.approx(resolved * pj)
     # per MVM and bit a conversion of both columns, two converters a slice; each row of a CRS is two
@@ -90,7 +90,7 @@ def test_bill_of_one_matrix_is_that_by_hand(measured, prices):
     watts = inventory.leakage(inventory.core).total + 2 * inventory.leakage(inventory.mcu).total
     assert energy["leakage"] == pytest.approx(running * 1e-9 * watts)
     assert layer.crossbars == 1
-    assert layer.used == 3 * 2 / 16
+    assert layer.used == 4 * 2 / 16
     assert layer.busy == run.counters[0]["core0.m0.busy"]
     assert layer.energy["network"].total == 0
 

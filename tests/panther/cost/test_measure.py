@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from panther.arch.params import OperationCycles
-from panther.cost import measure as package
 from panther.cost.case import build, with_memory
 from panther.cost.layers import account
-from panther.cost.measure import CostError, cycles_of, measure, unequal, with_cycles
+from panther.cost.measure import FIRST_LOOK, CostError, cycles_of, measure, unequal, with_cycles
 from panther.energy import load_prices
 from panther.train.errors import TrainError
 
@@ -60,7 +59,7 @@ def test_node_is_shown_now_and_then(built):
 
     run = measure(built(variant="V1", crs_period=2).compiled, examples=4, look=look)
     assert clocks == sorted(clocks)
-    assert len(clocks) == pytest.approx(1 + (run.cycles - package.measure.FIRST_LOOK) / 1000, abs=2)
+    assert len(clocks) == pytest.approx(1 + (run.cycles - FIRST_LOOK) / 1000, abs=2)
 
 
 @pytest.mark.parametrize("examples", [0, 3, 1 << 20])
@@ -74,7 +73,7 @@ def test_impossible_examples_are_refused(built, examples):
 
 def test_run_whose_counters_could_wrap_is_refused(built, monkeypatch):
     monkeypatch.setattr("panther.cost.measure.MOST_CYCLES", 500)
-    with pytest.raises(CostError, match="fewer than .* cycles, for counters wrap: take fewer"):
+    with pytest.raises(CostError, match=r"fewer than .* cycles, for counters wrap: take fewer"):
         measure(built(variant="V1").compiled, examples=4)
 
 

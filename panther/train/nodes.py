@@ -114,8 +114,8 @@ def fit(
 def fit_largest(
     network: Network, plan: TrainPlan, node: NodeParams | None = None, *, least: bool = False
 ) -> Fitted:  # fmt: skip
-    """As :func:`fit`; without ``node``, where 64 KiB of memory are too little, each tile has as much
-    as there can be. There is no such RTL, so not with ``least``.
+    """As :func:`fit`; without ``node``, where 64 KiB of memory are too little, each tile has as
+    much as there can be. There is no such RTL, so not with ``least``.
     """
     try:
         return fit(network, plan, node, least=least)

@@ -131,8 +131,8 @@ def compile_model(
 def random_examples(
     compiled: Compiled, count: int | None = None, seed: int = 1
 ) -> tuple[Ints, Ints]:  # fmt: skip
-    """Words from -1 to 1, shape (count, height, width, channels), and labels; a batch of them if not
-    said.
+    """Words from -1 to 1, shape (count, height, width, channels), and labels; a batch of them if
+    not said.
     """
     network, plan = compiled.network, compiled.plan
     source = network.nodes[0]

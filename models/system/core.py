@@ -40,6 +40,7 @@ from panther.arch.core import (
 )
 from panther.arch.isa import INSTRUCTION_BITS, Function
 from panther.arch.mcu import OutBank
+from panther.arch.tile import core_counter_names
 
 
 class Status(Enum):
@@ -110,6 +111,8 @@ def stop_machine(machine, fault, cycle):  # type: ignore[no-untyped-def]
 def _retire(machine, row, done):  # type: ignore[no-untyped-def]
     pc = machine.fetch.pc[0]
     record(machine.trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
+    row[Column.TIMES] += 1
+    row[Column.CYCLES] += done + 1 - machine.status.values[Register.CYCLE]
     machine.status.values[Register.RETIRED] += 1
 
 
@@ -289,12 +292,15 @@ class Core:
             issue=mcu_issue.make_mcu_issue(params.mcus),
             spent=np.zeros(len(Spent), np.int64),
         )
+        # of programs that have been overwritten
+        self._work_before = np.zeros_like(instruction_memory.work_of(self.machine.code.rows))
 
     # ---- what a host does
 
     def load(self, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
         """Load a program from address 0 on; the rest of the instruction memory is illegal."""
         code = instruction_memory.load(self.params, np.asarray(words, np.uint64), bad_parity)
+        self._work_before += instruction_memory.work_of(self.machine.code.rows)
         self.machine = self.machine._replace(code=code)
 
     def load_memory(self, address: int, words: ArrayLike) -> None:
@@ -413,7 +419,7 @@ class Core:
             port=load_store.make_load_store(params, self.memory, reader),
             trace=make_trace(0),
             status=status,
-            spent=np.zeros(len(Spent), np.int64),
+            spent=np.zeros_like(machine.spent),
         )
         targets = np.full(params.mcus, _FOREVER)
         outcome = run_machine(only, _FOREVER, self.retired + 1, targets)
@@ -443,6 +449,13 @@ class Core:
     def retired(self) -> int:
         """Instructions retired since the start."""
         return int(self.machine.status.values[Register.RETIRED])
+
+    @property
+    def profile(self) -> NDArray[np.int64]:
+        """Of each instruction of the program, since it was loaded: times it retired, and cycles
+        from its D to there, waiting included; shape (instructions, 2).
+        """
+        return instruction_memory.profile_of(self.machine.code.rows)
 
     @property
     def pc(self) -> int:
@@ -496,6 +509,20 @@ class Core:
         return int(
             control_status.read(machine.status, machine.vector_unit, machine.mcus, key, self.cycle)
         )
+
+    def activity(self) -> dict[str, int]:
+        """Performance counters since the reset, by :func:`panther.arch.tile.core_counter_names`.
+
+        Those of the core leave out what :meth:`execute` has done. ``running`` counts programs that
+        have come to an end.
+        """
+        machine = self.machine
+        mcus = machine.mcus
+        units = np.column_stack([mcus.busy, mcus.activity])
+        work = self._work_before + instruction_memory.work_of(machine.code.rows)
+        values = np.concatenate([machine.spent, work, units.ravel()])
+        names = core_counter_names(self.params)
+        return {name: n & 0xFFFFFFFF for name, n in zip(names, values.tolist(), strict=True)}
 
     def issued(self, m: int) -> int:
         """Operations a matrix unit was given since the start."""

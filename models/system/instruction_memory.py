@@ -22,12 +22,14 @@ from panther.arch.isa import (
     CORE_INSTRUCTIONS,
     INSTRUCTION_BITS,
     TILE_PROGRAM_INSTRUCTIONS,
+    WORK,
     Function,
     Instruction,
     Kind,
     ScalarFunction,
     Unit,
     decode,
+    work,
 )
 from panther.arch.mcu import Operation
 from panther.arch.node import NodeParams
@@ -112,10 +114,23 @@ class Column(IntEnum):
     HIGH = 24
     TILE = 25
     FIFO = 26
+    WORDS_READ = 27
+    """Words of the register file."""
+    WORDS_WRITTEN = 28
+    WORK = 29
+    """What the lanes do, by :data:`panther.arch.isa.WORK`."""
+    ELEMENTS = 30
+    """For how many elements they do it."""
+    TIMES = 31
+    """How often it has retired: beside what else is looked at then."""
+    CYCLES = 32
+    """Cycles from its D to there."""
 
 
 class InstructionMemory(NamedTuple):
-    """A decoded instruction for every address; what is not loaded is illegal."""
+    """A decoded instruction for every address, and how often it was carried out; what is not
+    loaded is illegal.
+    """
 
     rows: NDArray[np.int64]
     """Shape (instructions, len(Column))."""
@@ -142,6 +157,27 @@ _OF_STEM = {
 OPERATION_BITS = 4
 """Bits a matrix unit has of the operations: MVM, MTVM, OPA and CRS."""
 _MCU_OPERATIONS = 3
+
+
+def work_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the instructions did that have retired: how many they are, words of the register file
+    they read, and wrote, and elements the lanes worked on by :data:`panther.arch.isa.WORK`; see
+    :data:`panther.arch.tile.CORE_COUNTERS`.
+    """
+    times = rows[:, Column.TIMES]
+    elements = times * rows[:, Column.ELEMENTS]
+    return np.array(
+        [
+            times.sum(), times @ rows[:, Column.WORDS_READ], times @ rows[:, Column.WORDS_WRITTEN],
+            *(elements[rows[:, Column.WORK] == n].sum() for n in range(len(WORK))),
+        ],
+        np.int64,
+    )  # fmt: skip
+
+
+def profile_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each instruction ``TIMES`` and ``CYCLES``, shape (instructions, 2)."""
+    return rows[:, [Column.TIMES, Column.CYCLES]]
 
 
 def load(
@@ -173,6 +209,7 @@ def load(
             faults = [f for f in _faults(params, address, instruction, values, row) if f]
             row[Column.FAULT] = min(faults, default=Fault.NONE)
             _note_waits(params, instruction, values, row)
+            _note_work(instruction, values, row)
     return InstructionMemory(rows)
 
 
@@ -322,6 +359,17 @@ def _may_write(csr: int, value: int) -> bool:
     if csr == Csr.ROUNDING:
         return value <= 1
     return value != 0 or csr not in (Csr.SEED, Csr.WATCHDOG)
+
+
+def _note_work(instruction: Instruction, values: dict[str, int], row: NDArray[np.int64]) -> None:
+    """What is counted of an instruction when it retires."""
+    words = values.get("len", 0) * values.get("rows", 1)
+    for item in instruction.fields:
+        if item.kind is Kind.VECTOR:
+            row[Column.WORDS_WRITTEN if item.name == "d" else Column.WORDS_READ] += words
+    if instruction.lane is not None:
+        row[Column.WORK] = WORK.index(work(instruction.lane))
+        row[Column.ELEMENTS] = words
 
 
 def _note_waits(

@@ -701,12 +701,23 @@ class Node:
             units.active[tile, 0],
             memory[Count.ACCESSES], memory[Count.CONFLICTS], memory[Count.MISSES],
             units.sender.sent[tile], units.receiver.received[tile], units.port.credits[tile],
+            units.sequencer.state[tile, Sequencing.INSTRUCTIONS],
         ]  # fmt: skip
         for core in self.cores[tile * cores : (tile + 1) * cores]:
-            values += core.machine.spent.tolist()
-            values += core.machine.mcus.busy.tolist()
+            values += core.activity().values()
         names = counter_names(self.params.tile)
         return {name: int(n) & 0xFFFFFFFF for name, n in zip(names, values, strict=True)}
+
+    def profile(self, tile: int, unit: int) -> NDArray[np.int64]:
+        """Of each instruction of a core's program, or ``SEQUENCER``'s, since it was loaded: times
+        it retired, and cycles from its D to there, waiting included; shape (instructions, 2).
+
+        Cycles in which a unit is held belong to none.
+        """
+        if unit != SEQUENCER:
+            return self.core(tile, unit).profile
+        self._check(tile)
+        return instruction_memory.profile_of(self.units.sequencer.rows[tile])
 
     def router_counters(self, tile: int) -> dict[str, int]:
         """Performance counters of a tile's router."""

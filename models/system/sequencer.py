@@ -45,6 +45,10 @@ class Sequencing(IntEnum):
     """Instructions it may have retired: one that is held stops there."""
     END = 12
     """The cycle behind its last one, if it has halted."""
+    SINCE = 13
+    """The cycle in which the instruction in X was in D."""
+    INSTRUCTIONS = 14
+    """Retired since the reset."""
 
 
 class Sequencer(NamedTuple):
@@ -165,6 +169,7 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
         return False
     if not state[Sequencing.X]:
         state[Sequencing.X] = 1
+        state[Sequencing.SINCE] = now
         return True
     if state[Sequencing.WAIT] != TileWait.NOTHING:
         return False
@@ -256,6 +261,9 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     if writes and row[Column.D]:
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
+    row[Column.TIMES] += 1
+    row[Column.CYCLES] += now + 1 - state[Sequencing.SINCE]
+    state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:
         fetching.jump(fetch, row[Column.TARGET])

@@ -261,9 +261,9 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     if writes and row[Column.D]:
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
-    state[Sequencing.INSTRUCTIONS] += 1
     row[Column.TIMES] += 1
     row[Column.CYCLES] += now + 1 - state[Sequencing.SINCE]
+    state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:
         fetching.jump(fetch, row[Column.TARGET])

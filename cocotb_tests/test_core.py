@@ -12,7 +12,7 @@ from panther.arch.presets import CORES
 PROGRAMS = {
     "verilator": [
         ("extremes", 0, 0),
-        *((name, n, 300) for n in range(3) for name in GENERATORS if name != "extremes"),
+        *((name, n, 300) for n in range(4) for name in GENERATORS if name != "extremes"),
     ],
     "icarus": [(name, 9, 120) for name in GENERATORS if name != "extremes"],
 }

@@ -130,7 +130,7 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
     faults that they raise in it.
     """
     state = unit.state[tile]
-    running = state[Sequencing.RUNNING] != 0
+    running = state[Sequencing.RUNNING] != 0 and not is_held(state)
     if running:
         state[Sequencing.WAIT] = TileWait.NOTHING
     pc = unit.pc[tile, 0]

@@ -34,6 +34,9 @@ MAY_IMPORT = {
     | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich"}
     | {"panther.yaml_lines"},
     "panther/energy": ARCH | {"panther.yaml_lines"},
+    "panther/cost": ARCH
+    | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}
+    | {"panther.train", "models", "numpy", "matplotlib", "rich"},
     "panther/paper": ARCH | {"panther.energy", "panther.study", "golden", "numpy", "matplotlib"},
     "panther/device": ARCH
     | {"panther.study", "numpy", "numba", "scipy", "matplotlib", "threadpoolctl"},

@@ -7,7 +7,7 @@ No data and no run folder: a network by name, programs for a node, cells and exa
     print(twin.node.clock, twin.node.counters(0))
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +92,8 @@ class Twin(NamedTuple):
 
 def compile_model(
     name: str, node: NodeParams | None = None, *, mcu: McuParams = PAPER, variant: str = "V1",
-    batch: int | None = None, crs_period: int | None = 16,
+    batch: int | None = None, crs_period: int | None = 16, shape: Sequence[int] | None = None,
+    loss: str | None = None, least: bool = False,
 ) -> Compiled:  # fmt: skip
     """Programs that train a network, with default formats and the learning rate 1/32.
 
@@ -107,6 +108,10 @@ def compile_model(
         Of that machine; not looked at if ``node`` is given.
     variant, batch, crs_period
         See :class:`panther.arch.network.TrainPlan`.
+    shape, loss
+        See :func:`panther.frontends.load.load`.
+    least
+        No more cores than are used, for RTL.
 
     Raises
     ------
@@ -114,7 +119,7 @@ def compile_model(
         If there is no such network, or it does not fit.
     """
     try:
-        network, _ = canonicalise(load(name))
+        network, _ = canonicalise(load(name, shape=shape, loss=loss))
         plan = TrainPlan(
             variant=variant, batch=(1 if variant == "V1" else BATCH) if batch is None else batch,
             crs_period=crs_period, mcu=mcu if node is None else node.tile.core.mcu,
@@ -125,7 +130,7 @@ def compile_model(
         raise TrainError("\n".join(error.problems)) from error
     except ValueError as error:
         raise TrainError(str(error)) from error
-    return fit_largest(network, plan, node).compiled
+    return fit_largest(network, plan, node, least=least).compiled
 
 
 def random_examples(

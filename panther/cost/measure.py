@@ -109,12 +109,11 @@ def prepared(
     look, first_look
         Is shown the node, for the first time after so many cycles.
     """
-    if look is None:
-        return ready(compiled, seed, cells=cells, trace=trace)
-    shown = look
 
     def transport(node: Node) -> TransactionTransport:
-        return _Watched(node, shown, first_look)
+        # in cycle 0 of its life, and in no other, a twin starts cores a cycle after sequencers
+        node.units.clock[0] = 1
+        return TransactionTransport(node) if look is None else _Watched(node, look, first_look)
 
     return ready(compiled, seed, cells=cells, trace=trace, transport=transport)
 

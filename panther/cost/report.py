@@ -379,7 +379,7 @@ def remarks_of(account: Account, *, random: bool) -> list[str]:
         ]
         if few:
             found.append(
-                f"No CRS in {', '.join(few)}: they have fewer than {plan.crs_period} outer "
-                f"products in {_plural(run.examples, 'example')}"
+                f"No CRS in {', '.join(few)}: fewer than {plan.crs_period} outer products in "
+                f"{_plural(run.examples, 'example')}"
             )
     return found

@@ -1,8 +1,12 @@
 """``panther cost``: what it prints and leaves, and what it refuses."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
+
+from panther.cost.measure import measure
 
 SMALL = ["--node", "3x1", "--set", "rows=4", "--set", "columns=4", "--set", "adc.per_slice=2"]
 SMALL += ["--set", "cores=2", "--set", "mcus=2"]
@@ -47,6 +51,30 @@ def test_cycles_of_the_source_may_be_taken(panther, models, tmp_path):
         times.append(json.loads(file.read_text())["cycles"])
     # one MVM of 1800 and one OPA of 80, instead of what 4 x 4 cells take
     assert times[1] > times[0] + 1000
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_rtl_must_count_what_the_twin_does(panther, models, monkeypatch, more):
+    """With a twin in the place of RTL; the RTL itself is in cocotb_tests/test_rtl_engine.py."""
+
+    def in_rtl(compiled, count, seed, cells, data, simulator):
+        found = measure(compiled, examples=count, seed=seed)
+        counters = [dict(counts) for counts in found.counters]
+        counters[0]["core0.m0.pulses"] += more
+        return replace(found, engine=simulator, counters=tuple(counters), profiles={})
+
+    monkeypatch.setattr("panther.cost.measure._in_rtl", in_rtl)
+    monkeypatch.setattr("panther.cli.simulation.check_simulator", lambda name: None)
+    arguments = ["cost", f"{models}:one", *SMALL, "--examples", 1, "--engine", "rtl"]
+    status, out, err = panther(*arguments)
+    if more:
+        assert status == 1
+        assert re.fullmatch(r"FAIL tile 0: core0\.m0\.pulses \d+, not \d+\n", err)
+    else:
+        assert (status, err) == (0, "")
+        assert re.search(
+            r"^all \d+ counters of RTL equal the twin's after [\d,]+ cycles$", out, re.M
+        )
 
 
 def test_sources_need_no_model(panther):

@@ -146,7 +146,7 @@ def test_page_of_a_large_network_has_strips(built, cost, monkeypatch):
 def test_reader_is_told_what_is_missing(built, measured, prices):
     few = measured(examples=4, variant="V1", crs_period=5)
     assert remarks_of(account(few, prices), random=True) == [
-        "No CRS in linear_0, linear_1: they have fewer than 5 outer products in 4 examples"
+        "No CRS in linear_0, linear_1: fewer than 5 outer products in 4 examples"
     ]
     enough = measured(examples=4, variant="V1", crs_period=2)
     assert remarks_of(account(enough, prices), random=True) == []

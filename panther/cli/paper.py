@@ -47,19 +47,8 @@ def fig10(
         raise typer.Exit(1)
 
     figure = figure_10.Figure(results.rows)
-    shown = report.tables(figure, quick=quick)
-    pictures = {
-        "Accuracy against energy of the updates": report.energy_picture(figure),
-        f"Saturated fraction of every slice, a CRS every {report.SEEN_PERIOD} examples": (
-            report.slices_picture(figure)
-        ),
-    }
-    files = {
-        "fig10.csv": report.as_csv(figure).encode(),
-        "fig10.txt": "\n".join(table.as_text() for table in shown).encode(),
-        "fig10.html": report.as_html(shown, pictures).encode(),
-        **dict(zip(("fig10.png", "fig10-slices.png"), pictures.values(), strict=True)),
-    }
+    shown = report.part(figure, quick=quick)
+    files = report.files(shown, figure)
     for name, content in files.items():
         with replacing(folder / name) as path:
             path.write_bytes(content)

@@ -38,8 +38,9 @@ from panther.arch.core import (
     Fault,
     csr_names,
 )
-from panther.arch.isa import INSTRUCTION_BITS, Function
+from panther.arch.isa import INSTRUCTION_BITS, WORK, Function
 from panther.arch.mcu import OutBank
+from panther.arch.tile import core_counter_names
 
 
 class Status(Enum):
@@ -74,6 +75,18 @@ class Spent(IntEnum):
     """In which a request was offered and not taken."""
 
 
+class Activity(IntEnum):
+    """What the instructions did that have retired since the reset; see
+    :data:`panther.arch.tile.CORE_COUNTERS`.
+    """
+
+    INSTRUCTIONS = 0
+    WORDS_READ = 1
+    WORDS_WRITTEN = 2
+    WORK = 3
+    """First of the elements the lanes worked on, by :data:`panther.arch.isa.WORK`."""
+
+
 class Machine(NamedTuple):
     """Every unit of a core."""
 
@@ -89,6 +102,8 @@ class Machine(NamedTuple):
     issue: McuIssue
     spent: NDArray[np.int64]
     """By :class:`Spent`."""
+    activity: NDArray[np.int64]
+    """By :class:`Activity`."""
 
 
 TRACE_ROOM = 4096
@@ -111,6 +126,11 @@ def _retire(machine, row, done):  # type: ignore[no-untyped-def]
     pc = machine.fetch.pc[0]
     record(machine.trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
     machine.status.values[Register.RETIRED] += 1
+    activity = machine.activity
+    activity[Activity.INSTRUCTIONS] += 1
+    activity[Activity.WORDS_READ] += row[Column.WORDS_READ]
+    activity[Activity.WORDS_WRITTEN] += row[Column.WORDS_WRITTEN]
+    activity[Activity.WORK + row[Column.WORK]] += row[Column.ELEMENTS]
 
 
 @compiled
@@ -288,6 +308,7 @@ class Core:
             status=control_status.make_control_status(),
             issue=mcu_issue.make_mcu_issue(params.mcus),
             spent=np.zeros(len(Spent), np.int64),
+            activity=np.zeros(Activity.WORK + len(WORK), np.int64),
         )
 
     # ---- what a host does
@@ -413,7 +434,8 @@ class Core:
             port=load_store.make_load_store(params, self.memory, reader),
             trace=make_trace(0),
             status=status,
-            spent=np.zeros(len(Spent), np.int64),
+            spent=np.zeros_like(machine.spent),
+            activity=np.zeros_like(machine.activity),
         )
         targets = np.full(params.mcus, _FOREVER)
         outcome = run_machine(only, _FOREVER, self.retired + 1, targets)
@@ -496,6 +518,19 @@ class Core:
         return int(
             control_status.read(machine.status, machine.vector_unit, machine.mcus, key, self.cycle)
         )
+
+    def activity(self) -> dict[str, int]:
+        """Performance counters since the reset, by :func:`panther.arch.tile.core_counter_names`.
+
+        Those of the core leave out what :meth:`execute` has done. ``running`` counts programs that
+        have come to an end.
+        """
+        machine = self.machine
+        mcus = machine.mcus
+        units = np.column_stack([mcus.busy, mcus.activity])
+        values = np.concatenate([machine.spent, machine.activity, units.ravel()])
+        names = core_counter_names(self.params)
+        return {name: n & 0xFFFFFFFF for name, n in zip(names, values.tolist(), strict=True)}
 
     def issued(self, m: int) -> int:
         """Operations a matrix unit was given since the start."""

@@ -701,10 +701,10 @@ class Node:
             units.active[tile, 0],
             memory[Count.ACCESSES], memory[Count.CONFLICTS], memory[Count.MISSES],
             units.sender.sent[tile], units.receiver.received[tile], units.port.credits[tile],
+            units.sequencer.state[tile, Sequencing.INSTRUCTIONS],
         ]  # fmt: skip
         for core in self.cores[tile * cores : (tile + 1) * cores]:
-            values += core.machine.spent.tolist()
-            values += core.machine.mcus.busy.tolist()
+            values += core.activity().values()
         names = counter_names(self.params.tile)
         return {name: int(n) & 0xFFFFFFFF for name, n in zip(names, values, strict=True)}
 

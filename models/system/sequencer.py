@@ -45,6 +45,8 @@ class Sequencing(IntEnum):
     """Instructions it may have retired: one that is held stops there."""
     END = 12
     """The cycle behind its last one, if it has halted."""
+    INSTRUCTIONS = 13
+    """Retired since the reset."""
 
 
 class Sequencer(NamedTuple):
@@ -256,6 +258,7 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     if writes and row[Column.D]:
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
+    state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:
         fetching.jump(fetch, row[Column.TARGET])

@@ -15,10 +15,13 @@ from panther.arch.node import NodeParams
 from panther.arch.node import counter_names as router_counter_names
 from panther.arch.registers import Access, Bits, Register, c_header, markdown
 from panther.arch.tile import (
+    CORE_COUNTERS,
     FIFO_BITS,
     MAX_CORES,
+    MCU_COUNTERS,
     SEQUENCER,
     TILE_BITS,
+    TILE_COUNTERS,
     TILE_FAULT_BITS,
     TILE_WAIT_BITS,
     UNITS,
@@ -29,7 +32,7 @@ from panther.arch.tile import (
 )
 
 MAGIC = int.from_bytes(b"PNTH", "big")
-VERSION = 1, 0
+VERSION = 2, 0
 """Of this map: major, minor. A greater minor number only adds registers."""
 
 PAGE_BYTES = 1 << 12
@@ -143,13 +146,13 @@ TILE_REGISTERS = (
     Register("send_place", 0x24, Access.RO, _PLACE, "Where the send unit is."),
     Register("receive_status", 0x28, Access.RO, _TRANSFER, "The receive unit."),
     Register("receive_place", 0x2C, Access.RO, _PLACE, "Where the receive unit is."),
-    Register("counter", 0x100, Access.RO, (Bits("count", 0, _WHOLE, "How many; wraps."),),
-             "Performance counters of the tile: active, accesses, conflicts, misses, sent, "
-             "received, credits; then of each core running, wait_matrix, wait_memory, and busy of "
-             "each of its matrix units.", len(counter_names(MOST))),
     Register("router_counter", 0x300, Access.RO, (Bits("count", 0, _WHOLE, "How many; wraps."),),
              "Performance counters of the tile's router: flits and blocked of its outputs local, "
              "north, east, south, west.", len(router_counter_names())),
+    Register("counter", 0x680, Access.RO, (Bits("count", 0, _WHOLE, "How many; wraps."),),
+             f"Performance counters of the tile: {', '.join(TILE_COUNTERS)}; then of each core "
+             f"{', '.join(CORE_COUNTERS)}, and of each of its matrix units "
+             f"{', '.join(MCU_COUNTERS)}.", len(counter_names(MOST))),
 )  # fmt: skip
 """A tile's page. Bit u of a set of units is core u, bit 8 the sequencer."""
 FAULT_LSB = next(

@@ -12,7 +12,7 @@ from panther.puma.interpreter import Blocked
 from panther.puma.reference.cores import Latencies
 from panther.puma.reference.quirks import Quirks
 from panther.puma.reference.tiles import Message, Tile
-from panther.puma.text import PumaProgram, Unit
+from panther.puma.text import PumaError, PumaProgram, Unit
 
 NETWORK_CYCLES = 31
 """For which a message of one row is on its way."""
@@ -52,10 +52,11 @@ def run_machine(
     Blocked
         If it does not come to its end.
     PumaError
-        If an address is not known before the run, a message is not as long as its receiver says, or
-        a load waits so long that the reference would go on without its words.
+        If an address is not known before the run, a message is for no tile or not as long as its
+        receiver says, or a load waits so long that the reference would go on without its words.
     """
     quirks = quirks or Quirks()
+    _check_targets(program)
     tiles = [Tile(program, number, latencies, quirks) for number in range(program.tiles)]
     network = _Network(tiles)
     now = 0
@@ -84,6 +85,16 @@ def run_machine(
         network_cycles=network.busy,
         counts={t: tile.counts for t, tile in enumerate(tiles)},
     )  # fmt: skip
+
+
+def _check_targets(program: PumaProgram) -> None:
+    for lines in program.units.values():
+        for line in lines:
+            target = line.operands.get("target_addr", 0)
+            if target >= program.tiles:
+                raise PumaError(
+                    f"{line.where}: target_addr must be one of {program.tiles} tiles, not {target}"
+                )
 
 
 class _Network:

@@ -151,6 +151,7 @@ class Core(wiring.Component):
     i_memory: stream.Interface
 
     def __init__(self, params: CoreParams, *, retire: bool = False) -> None:
+        params.check_rtl()
         self.params = params
         self.has_retire = retire
         self.memory = InstructionMemory(params)

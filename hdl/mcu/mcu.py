@@ -119,6 +119,7 @@ class Mcu(wiring.Component):
     o_cells: stream.Interface
 
     def __init__(self, params: McuParams) -> None:
+        params.check_rtl()
         self.params = params
         self.xbar_in = XbarIn(params)
         self.xbar_out = XbarOut(params)

@@ -58,6 +58,8 @@ class Design(NamedTuple):
     integrate_cycles: int
     pulse_cycles: int
     program_cycles: int
+    cycles: NDArray[np.int64]
+    """Those of each ``Operation``, if they are given; else -1."""
     lossless: bool
     """No converter clips or rounds, so a product is one of integers."""
     wrapless: bool
@@ -173,6 +175,7 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
             integrate_cycles=params.timing.integrate_cycles,
             pulse_cycles=params.timing.pulse_cycles,
             program_cycles=params.timing.program_cycles,
+            cycles=_given_cycles(params),
             lossless=not any(params.adc_step_log2)
             and all(np.greater_equal(params.adc_bits, params.lossless_bits)),
             wrapless=_greatest_increment(params) + (1 << (max(slices.cell_bits) - 1))
@@ -191,6 +194,12 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
             adc_step_log2=np.array(params.adc_step_log2, np.int64),
         ),
     )
+
+
+def _given_cycles(params: McuParams) -> NDArray[np.int64]:
+    """By ``Operation``; -1 where the periphery says how long it takes."""
+    given = (getattr(params.cycles, operation.name.lower(), None) for operation in Operation)
+    return np.array([-1 if cycles is None else cycles for cycles in given], np.int64)
 
 
 def _greatest_increment(params: McuParams) -> int:
@@ -252,6 +261,8 @@ def duration(mcus, m, operation):  # type: ignore[no-untyped-def]
     OPA's, in a unit without a headroom tracker, may depend on the operands there are now.
     """
     design = mcus.design
+    if design.cycles[operation] >= 0:
+        return design.cycles[operation]
     if operation == Operation.OPA:
         if not design.skips:
             return 4 * design.operand_bits * design.pulse_cycles + 3

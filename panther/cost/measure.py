@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from models.system.node import Node
 from panther.arch.params import OperationCycles
-from panther.arch.tile import SEQUENCER
 from panther.compiler.compile import Compiled
 from panther.compiler.loops import Core
 from panther.energy import PriceSet
-from panther.host import Host, HostError, TransactionTransport, Transport, now
-from panther.train.machine import Machine
-from panther.train.twin import Cells, Ints, Twin, random_cells, ready
+from panther.host import Host, HostError, TransactionTransport, now
+from panther.train.machine import Cells, Ints, Machine
+from panther.train.twin import Twin, random_cells, random_examples, ready
 
 MOST_CYCLES = 1 << 28
 """Of a run: counters have 32 bits, and none that is priced counts more than 16 a cycle."""

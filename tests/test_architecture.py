@@ -34,7 +34,9 @@ MAY_IMPORT = {
     | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich"}
     | {"panther.yaml_lines"},
     "panther/energy": ARCH | {"panther.yaml_lines"},
-    "panther/paper": ARCH | {"panther.energy", "panther.study", "golden", "numpy", "matplotlib"},
+    "panther/paper": ARCH
+    | {"panther.compiler", "panther.cost", "panther.energy", "panther.puma", "panther.study"}
+    | {"golden", "numpy", "matplotlib"},
     "panther/device": ARCH
     | {"panther.study", "numpy", "numba", "scipy", "matplotlib", "threadpoolctl"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},

@@ -5,8 +5,8 @@ of its simulator add up to, with that simulator's numbers of components; and our
 same constants, whose numbers of components follow from the parameters of the RTL.
 
 Peak power is leakage and every component at its highest rate: matrix units carry out, one after
-the other, the operation that takes most power; every lane of every vector unit multiplies; memories,
-queues and routers move what they can in every cycle.
+the other, the operation that takes most power; every lane of every vector unit multiplies;
+memories, queues and routers move what they can in every cycle.
 """
 
 from collections.abc import Iterable, Mapping
@@ -225,6 +225,7 @@ def reference_peak(prices: PriceSet) -> dict[str, float]:
     time, arrays their pulses. ``arrays`` are all 16 that an outer product drives in a unit with
     half of them counted, as there: 8.
     """
+
     def power(name: str) -> float:
         return max(
             price.alone / price.latency_s for price in prices.component(name).actions.values()
@@ -291,9 +292,7 @@ def _mm2(value: float) -> str:
 
 
 def _range(found: Interval, factor: float) -> str:
-    return (
-        f"{factor * found.value:.4g} ({factor * found.low:.4g} to {factor * found.high:.4g})"
-    )
+    return f"{factor * found.value:.4g} ({factor * found.low:.4g} to {factor * found.high:.4g})"
 
 
 def _of(lines: Iterable[Line], level: str) -> list[Line]:
@@ -346,8 +345,9 @@ def _sums(found: Structure, prices: PriceSet) -> Table:
             f"The paper's {1e6 * PUBLISHED['area']:g} mm2 are {gap:.2f} times what its published "
             "constants add up to; they leave out 56 of a core's 64 arrays, which would make "
             f"{1e6 * _left_out(prices):.3g} mm2 more. Its {PUBLISHED['bytes'] / 1e6:g} MB are the "
-            "weights, of 16 bits each; ours have 8 slices of 4 value bits, that is 32. The area and the power of Base_digital do not "
-            "follow from its simulator, whose digital constants change the arrays' energy alone. "
+            "weights, of 16 bits each; ours have 8 slices of 4 value bits, that is 32. The area "
+            "and the power of Base_digital do not follow from its simulator, whose digital "
+            "constants change the arrays' energy alone. "
             "In brackets: all prices at the ends of their ranges."
         ),
         head=["", "paper", "simulator's constants", "ours"], rows=rows,
@@ -419,8 +419,8 @@ def _peaks(found: Structure, prices: PriceSet) -> Table:
         ["source: MVM on every unit at once", f"{mvm / (prices.cycles['mvm'] * CYCLE_S):.4g}",
          "39.55 nJ in 1800 cycles"],
         ["source: OPA on every unit at once", f"{at_source:.4g}",
-         "11.37 nJ in 80 cycles: 16 accesses of 20 ns, all at the energy of 20 ns each, in the "
-         "time of four"],
+         ("11.37 nJ in 80 cycles: 16 accesses of 20 ns, all at the energy of 20 ns each, in the "
+         "time of four")],
         ["source: 4.44 mW an array, 8 arrays a unit", f"{peak['arrays']:.4g}",
          "the power the source states, held all the time"],
     ]  # fmt: skip

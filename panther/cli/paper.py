@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from panther.cli.errors import UserError
 from panther.cli.output import replacing
 from panther.cli.study import errors_said
 
@@ -43,11 +44,13 @@ def _folder(name: str, *, quick: bool = False, output: Path | None = None) -> Pa
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    with errors_said("panther paper"):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            with replacing(folder / name) as path:
-                path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"Folder {folder} cannot be made: {error.strerror}") from error
+    for name, content in files.items():
+        with replacing(folder / name) as path:
+            path.write_bytes(content)
 
 
 def _leave(part: "Part", folder: Path) -> None:

@@ -68,7 +68,7 @@ def check(parameters: Mapping[str, Any]) -> None:
 
     if not isinstance(parameters.get("model"), str):
         raise ValueError("model must be given: mlp-l4, vgg16, or another of ours, or a file")
-    given = DEFAULTS | parameters
+    given = {**DEFAULTS, **parameters}
     for name, known in (("timing", TIMINGS), ("memory", MEMORIES), ("variant", ("V1", "V2", "V3"))):
         if given[name] not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, not {shown(given[name])}")
@@ -117,7 +117,7 @@ def measured(parameters: Mapping[str, Any]) -> "Run":
     from panther.train.nodes import PAPER_MEMORY_WORDS, parse_node
     from panther.train.twin import compile_model
 
-    given = DEFAULTS | parameters
+    given = {**DEFAULTS, **parameters}
     node, mcu = parse_node(given["node"], given["set"])
     period = None if given["crs_period"] == "none" else given["crs_period"]
     compiled = compile_model(

@@ -5,6 +5,7 @@ The paper has such figures; their numbers, 11 for energy and 12 for time, are ou
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from panther.cost.layers import GROUPS
@@ -80,16 +81,18 @@ def places(model: str, steps: Mapping[str, Step], accounting: Accounting) -> lis
     for convolution, name in ((True, CONV), (False, FC)):
         if kinds == {True, False}:
             chosen = [layer.name for layer in layers if layer.convolution == convolution]
-            found.append(place(
-                name, chosen,
-                lambda step, c=convolution: accounting.layers(step, step.kind(convolution=c)),
-            ))  # fmt: skip
+            found.append(place(name, chosen, partial(_kind, accounting, convolution)))
     for n, layer in enumerate(layers):
-        found.append(place(
-            layer.name, [layer.name],
-            lambda step, n=n: accounting.layer(step, step.layers[n]),
-        ))  # fmt: skip
+        found.append(place(layer.name, [layer.name], partial(_nth, accounting, n)))
     return found
+
+
+def _kind(accounting: Accounting, convolution: bool, step: Step) -> Cost:
+    return accounting.layers(step, step.kind(convolution=convolution))
+
+
+def _nth(accounting: Accounting, n: int, step: Step) -> Cost:
+    return accounting.layer(step, step.layers[n])
 
 
 def _ratio(place: Place, machine: Machine, what: str) -> Interval:
@@ -185,8 +188,8 @@ def _whole(model: str, rows: Sequence[Place], what: str, accounting: Accounting)
         lines.append(line)
     line = [GPU]
     for row in kinds:
-        value = _of_gpu(row, what)
-        line += [f"{factor * value:.4g}", f"{value / _value(row.costs[OURS.key], what):.3g}"]
+        bound = _of_gpu(row, what)
+        line += [f"{factor * bound:.4g}", f"{bound / _value(row.costs[OURS.key], what):.3g}"]
     lines.append(line)
     said = (
         "In brackets: all prices at the ends of their ranges; of a ratio, prices that both sides "
@@ -357,6 +360,7 @@ def _bars(model: str, rows: Sequence[Place], what: str) -> bytes:
     kinds = sum(row.name in (STEP, CONV, FC) for row in rows)
     axis.axvline(kinds - 0.5, color="#999", lw=0.8)
     axis.set_yscale("log")
+    axis.yaxis.set_major_formatter("{x:g}")
     axis.set_xticks(range(len(rows)), [_short(row.name) for row in rows], rotation=35, ha="right")
     axis.set_ylabel(f"{what} over PANTHER's (log)")
     axis.grid(axis="y", alpha=0.3)

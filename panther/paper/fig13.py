@@ -107,9 +107,11 @@ def _picture(values: Mapping[str, Values]) -> bytes:
                     BATCHES, [1e6 * points[b][which] for b in BATCHES], color=colours[name],
                     marker="o", markersize=4, lw=2.4 if name == OURS.name else 1.4,
                     ls="--" if name == GPU else "-", label=name,
+                    zorder=3 if name == OURS.name else 2,
                 )  # fmt: skip
             axis.set_xscale("log", base=2)
             axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
             axis.set_xticks(BATCHES, [str(b) for b in BATCHES])
             axis.grid(alpha=0.3)
             axis.set_ylabel(label)

@@ -60,15 +60,16 @@ CLAIMS = (
         name="energy, ReRAM", what="energy", against=(BASE_OPA,), paper=54.21,
         measured="107 to 139",
         reason=(
-            "One outer product by MVM costs 14.47 uJ, 1273 times PANTHER's, so whatever makes one "
-            "an example is beyond 100; the paper must share it among examples."
+            "One outer product by MVM costs 14.47 uJ, 1273 times PANTHER's: one for every example "
+            "makes about 100, as long as PANTHER's CRS are rare. 54 lies between a CRS of PANTHER "
+            "after every example and after every second one."
         ),
     ),
     Claim(
         name="energy, GPU", what="energy", against=(), paper=103, measured="-",
         reason=(
-            "Measured there, on a GPU that nobody has here; the roofline is a bound from below, "
-            "and goes from far less to far more than 103 with the batch."
+            "Measured there, on a GPU that is not to be had here. The roofline is a bound from "
+            "below; with its batch it goes from more to less than 103."
         ),
     ),
     Claim(
@@ -87,8 +88,8 @@ CLAIMS = (
     Claim(
         name="time, GPU", what="time", against=(), paper=16, measured="-",
         reason=(
-            "As for energy. The roofline is beaten by PANTHER in time at batch 1 alone: it has "
-            "13.45 Tflop/s, PANTHER one example at a time."
+            "As for energy. The roofline has 13.45 Tflop/s and no launches, PANTHER one example "
+            "at a time: 16 would need a GPU that is far from its peak, at a small batch."
         ),
     ),
     Claim(

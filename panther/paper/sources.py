@@ -46,8 +46,11 @@ def _table(prices: PriceSet, base: PriceSet) -> Table:
     rows = []
     for price in sorted(shown, key=lambda p: not is_assumed(p)):
         value, unit = _unit(price)
-        factors = f"({price.low / price.value:g} to {price.high / price.value:g})"
-        span = factors if price.value else f"in {price.included_in}" if price.alone else ""
+        span = ""
+        if price.value:
+            span = f"({price.low / price.value:g} to {price.high / price.value:g})"
+        elif price.included_in:
+            span = f"in {price.included_in}"
         mark = "ASSUMPTION: " if is_assumed(price) else ""
         source = price.source.removeprefix(f"{ASSUMPTION}: ")
         rows.append([price.name, f"{value:g}", unit, span, f"{mark}{source}"])

@@ -122,8 +122,13 @@ def figure(steps: Steps, what: str, *, batch: int = 64) -> Part:
     for model, rows in found.items():
         tables.append(_whole(model, rows, what, accounting))
         tables.append(_by_layer(model, rows, what))
+        if what == "energy":
+            alone = places(model, steps[model], Accounting(batch=batch, gated=True))
+            tables.append(_by_layer(model, alone, what, gated=True))
         pictures[f"{called(model)}: {what}, normalised to PANTHER"] = _bars(model, rows, what)
         if what == "energy":
+            title = f"{called(model)}: what waits is switched off, normalised to PANTHER"
+            pictures[title] = _bars(model, alone, what, gated=True)
             pictures[f"{called(model)}: where the energy goes"] = _shares(model, rows)
         tables.append(_periods(model, steps[model], what, accounting))
     tables += [_reference(what, accounting), _accounting(accounting, steps)]
@@ -204,24 +209,35 @@ def _whole(model: str, rows: Sequence[Place], what: str, accounting: Accounting)
     )  # fmt: skip
 
 
-def _by_layer(model: str, rows: Sequence[Place], what: str) -> Table:
+def _by_layer(
+    model: str, rows: Sequence[Place], what: str, *, gated: bool = False
+) -> Table:  # fmt: skip
     unit, factor = UNITS[what]
     others = [machine for machine in MACHINES if machine is not OURS]
     lines = []
     for row in rows:
-        if row.name in (STEP, CONV, FC):
+        if row.name in (STEP, CONV, FC) and not gated:
             continue
         ours = _value(row.costs[OURS.key], what)
         ratios = [f"{_ratio(row, machine, what).value:.3g}" for machine in others]
         lines.append(
             [row.name, f"{factor * ours:.4g}", *ratios, f"{_of_gpu(row, what) / ours:.3g}"]
         )
+    said = (
+        "A layer has what follows it without weights; what no layer can be charged with (routers, "
+        "leakage of tiles) is in the step alone."
+    )
+    title = f"{called(model)}: {what} layer by layer, over PANTHER's"
+    if gated:
+        title = f"{called(model)}: the same if what waits is switched off"
+        said = (
+            "Cores leak only while it is their layer's turn, as if each layer ran by itself: "
+            "convolutions are programs of their own in the paper's simulator. Tiles and routers "
+            "stay on."
+        )
     return Table(
-        title=f"{called(model)}: {what} layer by layer, over PANTHER's",
-        text=(
-            "A layer has what follows it without weights; what no layer can be charged with "
-            "(routers, leakage of tiles) is in the step alone."
-        ),
+        title=title,
+        text=said,
         head=["layer", f"PANTHER, {unit}", *(machine.name for machine in others), GPU], rows=lines,
     )  # fmt: skip
 
@@ -334,7 +350,7 @@ def _short(name: str) -> str:
     return name.replace("linear_", "fc ").replace("conv2d_", "conv ").replace("_", " ")
 
 
-def _bars(model: str, rows: Sequence[Place], what: str) -> bytes:
+def _bars(model: str, rows: Sequence[Place], what: str, *, gated: bool = False) -> bytes:
     plt = pyplot()
     others = [(machine.name, machine.colour, machine) for machine in MACHINES]
     width = 0.8 / (len(others) + 1)
@@ -365,7 +381,7 @@ def _bars(model: str, rows: Sequence[Place], what: str) -> bytes:
     axis.set_ylabel(f"{what} over PANTHER's (log)")
     axis.grid(axis="y", alpha=0.3)
     axis.set_axisbelow(True)
-    title = f"{called(model)}: {what} of an example"
+    title = f"{called(model)}: {what} of an example{', what waits is off' if gated else ''}"
     if what == "energy":
         title += "; lines: all prices within their ranges"
     axis.set_title(title, size=11)

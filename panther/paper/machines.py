@@ -235,6 +235,10 @@ class Accounting:
     """Examples."""
     opas: int | None = None
     """Outer products of a unit between two CRS instead."""
+    gated: bool = False
+    """Whether a layer's units are switched off unless it is its turn: leakage and control of its
+    cores are charged for the busy cycles of its busiest unit only, as if it ran by itself.
+    Otherwise they leak until they halt, as in the source."""
 
     def __post_init__(self) -> None:
         check_range("Batch", self.batch, 1, 1 << 20)
@@ -248,6 +252,8 @@ class Accounting:
     def layer(self, step: Step, layer: Layer) -> Cost:
         """A layer by itself; its time is that of its busiest matrix unit."""
         bill, cycles = layer.bill, layer.busy_cycles
+        if self.gated:
+            bill = _switched_off(bill, layer.busy_cycles / step.cycles)
         if step.machine.resolves:
             often = self.times(layer)
             one = resolution(step.machine.prices, carries=step.machine is OURS)
@@ -274,6 +280,17 @@ class Accounting:
             return 0.0
         each = [self.times(layer) * step.crs_cycles for layer in layers]
         return max(each) if self.opas is None else sum(each)
+
+
+def _switched_off(bill: Bill, share: float) -> Bill:
+    """A layer's bill whose cores are on for a share of the time."""
+    return Bill({
+        price: count * (share if _idles(price) else 1.0) for price, count in bill.counts.items()
+    })  # fmt: skip
+
+
+def _idles(price: Price) -> bool:
+    return price.name.endswith(".leakage") or price.name == "core_control.cycle"
 
 
 def groups_j(bill: Bill) -> dict[str, float]:

@@ -161,7 +161,7 @@ def test_files_of_a_part(toy):
     part = fig11.figure(toy, "energy")
     files = part.files()
     assert set(files) == {"fig11.txt", "fig11.csv", "fig11.json", "fig11.html", "fig11.png",
-                          "fig11-2.png"}  # fmt: skip
+                          "fig11-2.png", "fig11-3.png"}  # fmt: skip
     lines = list(csv.DictReader(io.StringIO(files["fig11.csv"].decode())))
     data = json.loads(files["fig11.json"])
     assert len(lines) == len(data["records"]) == len(part.records)

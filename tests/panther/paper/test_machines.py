@@ -81,6 +81,18 @@ def test_layers_together_share_the_time_of_a_crs(toy):
     assert accounting.whole(step).bill.total - both.bill.total == pytest.approx(7 * CONTROL)
 
 
+def test_a_core_that_is_switched_off_neither_leaks_nor_counts(toy):
+    given = row(OURS)
+    given["item_layer"] += [1, 1, 4]
+    given["item_price"] += ["adc.leakage", "core_control.cycle", "router.leakage"]
+    given["item_count"] += [5.0, 6.0, 8.0]
+    step = steps([given])["toy"]["panther"]
+    off = step.bill.total - Accounting(batch=1 << 20, gated=True).whole(step).bill.total
+    crs = 5 * (SERIAL + CARRIES) / (1 << 20)
+    # conv2d_0 is busy in 600 of 1000 cycles; routers stay on
+    assert off + crs == pytest.approx(0.4 * (5 * 0.2e-3 + 6 * 0.25e-12))
+
+
 def test_prices_of_each_machine_are_its_own(toy):
     prices = {m.key: load_prices(m.prices).energy_j("crossbar", "mvm_step") for m in MACHINES}
     assert prices[DIGITAL.key] > prices[OURS.key] > prices[BASE_MVM.key]

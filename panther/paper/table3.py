@@ -107,6 +107,12 @@ class Line:
     reference_area_m2: float
     reference_leakage_w: float
 
+    @property
+    def label(self) -> str:
+        """Its name with its level, for tables."""
+        name = self.name.replace("_", " ")
+        return name if name.startswith(self.level) else f"{self.level} {name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
@@ -263,7 +269,7 @@ def table3() -> Part:
     return Part(
         name="table3", title="Table 3: area and power of a node",
         text=(
-            "A node of 138 tiles of 8 cores of 2 matrix units, 128 x 128, 16-bit weights, 32 nm, "
+            "A node of 138 tiles of 8 cores of 2 matrix units, 128 x 128, 16-bit operands, 32 nm, "
             "1 GHz. The number of the table is ours."
         ),
         tables=(_sums(found, prices), _areas(found), _powers(found), _peaks(found, prices)),
@@ -292,6 +298,8 @@ def _mm2(value: float) -> str:
 
 
 def _range(found: Interval, factor: float) -> str:
+    if not found.high:
+        return "0"
     return f"{factor * found.value:.4g} ({factor * found.low:.4g} to {factor * found.high:.4g})"
 
 
@@ -364,7 +372,7 @@ def _areas(found: Structure) -> Table:
     rows = []
     for line in found.lines:
         rows.append([
-            f"{line.level} {line.name}", f"{line.reference:.4g}", f"{line.ours:.4g}",
+            line.label, f"{line.reference:.4g}", f"{line.ours:.4g}",
             _mm2(line.reference_area_m2), _range(line.area.interval, 1e6), REASONS[line.name],
         ])  # fmt: skip
     total = sum(line.reference_area_m2 for line in found.lines)
@@ -384,7 +392,7 @@ def _powers(found: Structure) -> Table:
     rows = []
     for line in found.lines:
         rows.append([
-            f"{line.level} {line.name}", f"{line.reference_leakage_w:.4g}",
+            line.label, f"{line.reference_leakage_w:.4g}",
             _range(line.leakage.interval, 1.0), _range(line.peak.interval, 1.0),
         ])  # fmt: skip
     total = sum(line.reference_leakage_w for line in found.lines)

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 effects updates study-crash frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 effects updates vgg16 study-crash frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,9 @@ effects: setup  ## accuracy against the strength of every effect of devices: doc
 
 updates: setup  ## encodings of the outer product, and CRS by headroom: what they buy on digits
 	@$(PYTHON) -m benchmarks.updates $(ARGS)
+
+vgg16: setup  ## a training step of VGG-16 at transaction level, every cell as golden's: 2 minutes
+	@$(PYTHON) -m benchmarks.networks vgg16 $(ARGS)
 
 study-crash: setup  ## a study of 64 points, killed and resumed, in processes and on Dask
 	@$(PYTHON) -m tests.panther.study.campaign $(ARGS)

@@ -102,8 +102,6 @@ class Machine(NamedTuple):
     issue: McuIssue
     spent: NDArray[np.int64]
     """By :class:`Spent`."""
-    profile: NDArray[np.int64]
-    """Of each instruction of the program how often it retired, and cycles from its D to that."""
     activity: NDArray[np.int64]
     """By :class:`Activity`."""
 
@@ -127,8 +125,8 @@ def stop_machine(machine, fault, cycle):  # type: ignore[no-untyped-def]
 def _retire(machine, row, done):  # type: ignore[no-untyped-def]
     pc = machine.fetch.pc[0]
     record(machine.trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
-    machine.profile[pc, 0] += 1
-    machine.profile[pc, 1] += done + 1 - machine.status.values[Register.CYCLE]
+    row[Column.TIMES] += 1
+    row[Column.CYCLES] += done + 1 - machine.status.values[Register.CYCLE]
     machine.status.values[Register.RETIRED] += 1
     activity = machine.activity
     activity[Activity.INSTRUCTIONS] += 1
@@ -258,10 +256,6 @@ def run_machine(machine, until_cycle, until_retired, targets):  # type: ignore[n
             return outcome
 
 
-def _nothing_retired(params: CoreParams) -> NDArray[np.int64]:
-    return np.zeros((params.instructions, 2), np.int64)
-
-
 class Core:
     """One core with its memory.
 
@@ -316,7 +310,6 @@ class Core:
             status=control_status.make_control_status(),
             issue=mcu_issue.make_mcu_issue(params.mcus),
             spent=np.zeros(len(Spent), np.int64),
-            profile=_nothing_retired(params),
             activity=np.zeros(Activity.WORK + len(WORK), np.int64),
         )
 
@@ -325,7 +318,7 @@ class Core:
     def load(self, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
         """Load a program from address 0 on; the rest of the instruction memory is illegal."""
         code = instruction_memory.load(self.params, np.asarray(words, np.uint64), bad_parity)
-        self.machine = self.machine._replace(code=code, profile=_nothing_retired(self.params))
+        self.machine = self.machine._replace(code=code)
 
     def load_memory(self, address: int, words: ArrayLike) -> None:
         """Store words plainly: their groups become valid, without readers."""
@@ -444,7 +437,6 @@ class Core:
             trace=make_trace(0),
             status=status,
             spent=np.zeros_like(machine.spent),
-            profile=np.zeros((2, 2), np.int64),
             activity=np.zeros_like(machine.activity),
         )
         targets = np.full(params.mcus, _FOREVER)
@@ -481,7 +473,7 @@ class Core:
         """Of each instruction of the program, since it was loaded: times it retired, and cycles
         from its D to there, waiting included; shape (instructions, 2).
         """
-        return self.machine.profile.copy()
+        return instruction_memory.profile_of(self.machine.code.rows)
 
     @property
     def pc(self) -> int:

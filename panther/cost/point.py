@@ -20,7 +20,6 @@ Results are of one example, but for areas and what is said otherwise; see :func:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,9 @@ PARAMETERS = ("model", *DEFAULTS)
 TIMINGS = ("ours", "source")
 MEMORIES = ("node", "paper")
 SOURCES = (
-    "models", "panther.arch", "panther.asm", "panther.compiler", "panther.cost.layers",
-    "panther.cost.measure", "panther.energy", "panther.frontends", "panther.host",
-    "panther.train.machine", "panther.train.nodes", "panther.train.twin",
+    "models", "panther.arch", "panther.asm", "panther.compiler", "panther.cost.case",
+    "panther.cost.layers", "panther.cost.measure", "panther.energy", "panther.frontends",
+    "panther.host", "panther.train.machine", "panther.train.nodes", "panther.train.twin",
 )  # fmt: skip
 SHOWN = ("energy_j", "time_s", "area_m2", "edp_js")
 
@@ -113,25 +112,19 @@ def measured(parameters: Mapping[str, Any]) -> "Run":
     CostError
         If the run cannot be made.
     """
+    from panther.cost.case import build, with_memory
     from panther.cost.measure import cycles_of, measure, with_cycles
-    from panther.train.nodes import PAPER_MEMORY_WORDS, parse_node
-    from panther.train.twin import compile_model
 
     given = {**DEFAULTS, **parameters}
-    node, mcu = parse_node(given["node"], given["set"])
-    period = None if given["crs_period"] == "none" else given["crs_period"]
-    compiled = compile_model(
-        given["model"], node, mcu=mcu, variant=given["variant"], batch=given["batch"],
-        crs_period=period,
-    )  # fmt: skip
+    compiled = build(
+        given["model"], variant=given["variant"], batch=given["batch"],
+        crs_period=None if given["crs_period"] == "none" else given["crs_period"],
+        node=given["node"], node_parameters=given["set"],
+    ).compiled  # fmt: skip
     if given["timing"] == "source":
         compiled = with_cycles(compiled, cycles_of(load_prices(given["prices"])))
     found = measure(compiled, examples=given["examples"], seed=given["seed"])
-    if given["memory"] == "node":
-        return found
-    core = replace(compiled.node.tile.core, memory_words=PAPER_MEMORY_WORDS)
-    node = replace(compiled.node, tile=replace(compiled.node.tile, core=core))
-    return replace(found, compiled=replace(compiled, node=node))
+    return with_memory(found, given["memory"])
 
 
 def results(found: "Account") -> dict[str, Any]:

@@ -5,6 +5,7 @@ read and write, or the GPU's traffic for weights.
 """
 
 from collections.abc import Mapping
+from math import ceil, floor, log10
 from typing import Any
 
 from panther.paper.fig11 import Steps, called
@@ -111,7 +112,10 @@ def _picture(values: Mapping[str, Values]) -> bytes:
                 )  # fmt: skip
             axis.set_xscale("log", base=2)
             axis.set_yscale("log")
-            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_major_formatter("{x:,.10g}")
+            axis.yaxis.set_minor_formatter(plt.NullFormatter())
+            every = [log10(1e6 * p[which]) for points in found.values() for p in points.values()]
+            axis.set_ylim(10 ** (floor(min(every))), 10 ** (ceil(max(every))))
             axis.set_xticks(BATCHES, [str(b) for b in BATCHES])
             axis.grid(alpha=0.3)
             axis.set_ylabel(label)

@@ -236,14 +236,11 @@ NODES: dict[str, NodeParams] = {
 }  # fmt: skip
 
 # the same with devices that err
-_NOISY = DeviceParams(pulse_noise=0.4, read_noise=0.3, seed=7)
-for _name in ("COUNTED", "COUNTED_PLAIN"):
-    _node = NODES[_name]
-    _core = _node.tile.core
-    NODES[f"{_name}_DEVICE"] = replace(
-        _node,
-        tile=replace(_node.tile, core=replace(_core, mcu=replace(_core.mcu, device=_NOISY))),
-    )
+_tile = NODES["COUNTED"].tile
+_noisy = replace(_tile.core.mcu, device=DeviceParams(pulse_noise=0.4, read_noise=0.3, seed=7))
+NODES["COUNTED_DEVICE"] = replace(
+    NODES["COUNTED"], tile=replace(_tile, core=replace(_tile.core, mcu=_noisy))
+)
 
 # wide and high, one row, one column, none of them, a width that is no power of two
 MESHES: dict[str, NodeParams] = {

@@ -159,6 +159,22 @@ OPERATION_BITS = 4
 _MCU_OPERATIONS = 3
 
 
+def work_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the instructions did that have retired: how many they are, words of the register file
+    they read, and wrote, and elements the lanes worked on by :data:`panther.arch.isa.WORK`; see
+    :data:`panther.arch.tile.CORE_COUNTERS`.
+    """
+    times = rows[:, Column.TIMES]
+    elements = times * rows[:, Column.ELEMENTS]
+    return np.array(
+        [
+            times.sum(), times @ rows[:, Column.WORDS_READ], times @ rows[:, Column.WORDS_WRITTEN],
+            *(elements[rows[:, Column.WORK] == n].sum() for n in range(len(WORK))),
+        ],
+        np.int64,
+    )  # fmt: skip
+
+
 def profile_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Of each instruction ``TIMES`` and ``CYCLES``, shape (instructions, 2)."""
     return rows[:, [Column.TIMES, Column.CYCLES]]

@@ -130,7 +130,7 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
     faults that they raise in it.
     """
     state = unit.state[tile]
-    running = state[Sequencing.RUNNING] != 0
+    running = state[Sequencing.RUNNING] != 0 and not is_held(state)
     if running:
         state[Sequencing.WAIT] = TileWait.NOTHING
     pc = unit.pc[tile, 0]
@@ -261,9 +261,9 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     if writes and row[Column.D]:
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
-    state[Sequencing.INSTRUCTIONS] += 1
     row[Column.TIMES] += 1
     row[Column.CYCLES] += now + 1 - state[Sequencing.SINCE]
+    state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:
         fetching.jump(fetch, row[Column.TARGET])

@@ -222,7 +222,7 @@ def test_an_instruction_that_stops_the_core_is_not_counted():
 
 def test_counters_wrap():
     made = core(text="hlt")
-    made.machine.activity[:] = (1 << 32) + 5
+    made._work_before[:] = (1 << 32) + 5
     made.machine.mcus.activity[:] = (1 << 32) + 7
     found = made.activity()
     assert (found["other"], found["m1.row_writes"]) == (5, 7)

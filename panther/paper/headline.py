@@ -52,9 +52,9 @@ CLAIMS = (
         name="energy, digital", what="energy", against=(DIGITAL,), paper=8.02, measured="4.72",
         reason=(
             "No part of the MLP's replayed bill differs by 8.02: products 3.70, outer products "
-            "3.27, leakage and control 7.46, network 7.60; so no sum of them does. Of VGG-16's step here "
-            "most is leakage of units that wait, hence more. The nodes' stated powers, 839 W over "
-            "105 W, have the ratio 7.99, but are no energies."
+            "3.27, leakage and control 7.46, network 7.60; so no sum of them does. Of VGG-16's "
+            "step here most is leakage of units that wait, hence more. The nodes' stated powers, "
+            "839 W over 105 W, have the ratio 7.99, but are no energies."
         ),
     ),
     Claim(

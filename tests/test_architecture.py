@@ -34,6 +34,9 @@ MAY_IMPORT = {
     | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich"}
     | {"panther.yaml_lines"},
     "panther/energy": ARCH | {"panther.yaml_lines"},
+    "panther/cost": ARCH
+    | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}
+    | {"panther.train", "models", "numpy", "matplotlib", "rich"},
     "panther/paper": ARCH
     | {"panther.compiler", "panther.cost", "panther.energy", "panther.puma", "panther.study"}
     | {"golden", "numpy", "matplotlib"},

@@ -166,9 +166,7 @@ def measure(
     twin = prepared(compiled, seed=seed, cells=cells, look=look)
     x, labels = twin.examples(count, seed) if data is None else data
     found = _run(twin.machine, x, labels, "transaction")
-    return replace(
-        found, profiles={unit: twin.node.profile(*unit) for unit in compiled.emitted}
-    )
+    return replace(found, profiles={unit: twin.node.profile(*unit) for unit in compiled.emitted})
 
 
 def _in_rtl(

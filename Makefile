@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 effects updates vgg16 study-crash frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 paper effects updates vgg16 study-crash frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -67,6 +67,9 @@ training-rtl: setup  ## 50 digits, MLP and CNN, in RTL beside the twin; ARGS="--
 
 fig10: setup  ## the paper's Fig. 10, checked against what was measured; ARGS="--quick"
 	@$(PANTHER) paper fig10 $(ARGS)
+
+paper: setup  ## all tables and figures of the paper on one page, runs/paper; ARGS="--quick"
+	@$(PANTHER) paper all $(ARGS)
 
 effects: setup  ## accuracy against the strength of every effect of devices: docs/effects.png
 	@$(PANTHER) study run examples/effects.study.yaml $(ARGS)

@@ -37,7 +37,9 @@ MAY_IMPORT = {
     "panther/cost": ARCH
     | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}
     | {"panther.train", "models", "numpy", "matplotlib", "rich"},
-    "panther/paper": ARCH | {"panther.energy", "panther.study", "golden", "numpy", "matplotlib"},
+    "panther/paper": ARCH
+    | {"panther.compiler", "panther.cost", "panther.energy", "panther.puma", "panther.study"}
+    | {"golden", "numpy", "matplotlib"},
     "panther/device": ARCH
     | {"panther.study", "numpy", "numba", "scipy", "matplotlib", "threadpoolctl"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},

@@ -43,7 +43,7 @@ Report = Callable[[float], None]
 
 TASKS = {
     "train": "panther.study.train", "slicing": "panther.paper.slicing",
-    "effect": "panther.device.effects",
+    "effect": "panther.device.effects", "cost": "panther.cost.point",
 }  # fmt: skip
 """Modules of the tasks that have a name."""
 

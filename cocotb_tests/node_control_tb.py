@@ -36,7 +36,8 @@ def constants(params):
         "crossbar": [mcu.columns << 16 | mcu.rows],
         "slices": [mcu.slices.value_bits << 8 | mcu.slices.count],
         "core_sizes": [core.registers << 16 | core.instructions],
-        "tile_sizes": [tile.groups << 16 | tile.instructions],
+        "tile_sizes": [tile.instructions],
+        "memory_size": [tile.groups],
         "cell_bits": list(mcu.slices.cell_bits),
     }
 

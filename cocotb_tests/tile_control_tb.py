@@ -208,7 +208,8 @@ async def status_is_shown(dut):
                 address(f"{name}_status"),
                 now["busy"] | now["wait"] << 4 | now["tile"] << 8 | now["fifo"] << 16, name,
             )  # fmt: skip
-            await page.expect(address(f"{name}_place"), now["pc"] | now["wait_group"] << 16, name)
+            place = now["pc"] % (1 << 13) | now["wait_group"] << 13
+            await page.expect(address(f"{name}_place"), place, name)
         n = rng.randrange(len(page.places))
         unit, now = page.places[n], page.status[n]
         await page.expect(
@@ -216,9 +217,7 @@ async def status_is_shown(dut):
             now["running"] | now["held"] << 1 | now["fault"] << 8 | now["pc"] << 16, "status",
         )  # fmt: skip
         await page.expect(unit_register(unit, "cycle"), now["cycle"], "cycle")
-        await page.expect(
-            unit_register(unit, "wait"), now["wait"] | now["wait_group"] << 16, "wait"
-        )
+        await page.expect(unit_register(unit, "wait"), now["wait"] | now["wait_group"] << 8, "wait")
         core = rng.randrange(page.cores)
         await page.expect(
             unit_register(core, "execute_status"), busy >> core & 1 | faults[core] << 8, "execute"

@@ -317,7 +317,7 @@ async def nothing_lies_beside_the_map(dut):
     inside, beside = [], []
     for window in (WORDS, STATES):
         inside += [(window, 0), (window, params.groups - 1)]
-        beside += [(window, params.groups), (window, (1 << 17) - 1)]
+        beside += [(window, params.groups), (window, (1 << 19) - 1)]
     for unit in range(16):
         depth = params.instructions if unit == SEQUENCER else params.core.instructions
         spots = [(PROGRAM, unit, 0), (PROGRAM, unit, depth - 1)]
@@ -333,7 +333,7 @@ async def nothing_lies_beside_the_map(dut):
             beside += [(CELLS, core, n, 255, 0), (CELLS, core, n, 0, 255)]
     addresses = [memory_address(0, *place) for place in beside]
     # windows there are none of
-    addresses += [(window << 20) + 8 * rng.randrange(1 << 17) for window in range(3, 32)]
+    addresses += [(window << 22) + 8 * rng.randrange(1 << 19) for window in range(3, 8)]
     for place in inside:
         data = rng.getrandbits(64)
         what = f"{place[0].name} {place[1:]}"

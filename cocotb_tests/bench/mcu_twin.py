@@ -19,7 +19,7 @@ MODULE = "mcu_twin"
 
 class McuTwin(wiring.Component):
     """Stands for a matrix unit: an instance ``twin`` of module ``mcu_twin``, which has all of its
-    ports but the pins. These are 0.
+    ports but the pins and the events. These are 0.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class McuTwin(wiring.Component):
         ports = {
             f"{'i' if member.flow is Flow.In else 'o'}_{'__'.join(map(str, path))}": value
             for path, member, value in self.signature.flatten(self)
-            if path[0] != "array"
+            if path[0] not in ("array", "events")
         }
         m.submodules.twin = Instance(
             MODULE,

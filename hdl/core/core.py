@@ -1,7 +1,7 @@
 """Core: runs a program on its registers, its vector unit and its matrix units."""
 
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.analog import ArraySignature
@@ -11,11 +11,11 @@ from hdl.core.fetch import Fetch
 from hdl.core.instruction_memory import InstructionMemory
 from hdl.core.load_store import LoadStore
 from hdl.core.mcu_issue import McuIssue
-from hdl.core.register_file import COUNT_BITS, WORDS, RegisterFile
+from hdl.core.register_file import COUNT_BITS, LENGTH_BITS, WORDS, RegisterFile
 from hdl.core.scalar_unit import SCALAR_BITS, ScalarUnit
 from hdl.core.vector_sequence import VectorSequence
 from hdl.core.vfu import Vfu
-from hdl.mcu.mcu import Mcu
+from hdl.mcu.mcu import Mcu, mcu_events_layout
 from panther.arch.core import (
     ADDRESS_BITS,
     FAULT_BITS,
@@ -26,7 +26,19 @@ from panther.arch.core import (
     Fault,
     MemoryOp,
 )
-from panther.arch.isa import INSTRUCTION_BITS, Function
+from panther.arch.isa import INSTRUCTION_BITS, WORK, Function, work
+
+
+def core_events_layout() -> data.StructLayout:
+    """Of ``panther.arch.tile.CORE_COUNTERS`` those an instruction brings, and how many of each."""
+    return data.StructLayout(
+        {
+            "instructions": unsigned(1),
+            "words_read": unsigned(LENGTH_BITS + 1),
+            "words_written": unsigned(LENGTH_BITS),
+            **dict.fromkeys(WORK, decoded_layout()["len"].shape),
+        }
+    )
 
 
 class RetireSignature(wiring.Signature):
@@ -113,6 +125,10 @@ class Core(wiring.Component):
         In this cycle an instruction waits in X for matrix units.
     mcu_busy : Out(mcus)
         ``busy`` of each unit.
+    events : Out(core_events_layout())
+        What the instruction of the program has done that has retired in the cycle before.
+    mcu_events : Out(mcu_events_layout()).array(mcus)
+        ``events`` of each unit, in this cycle.
     fault, fault_pc, fault_cycle : Out(4), Out(14), Out(32)
         Why, where and in which cycle it stopped; ``Fault.NONE`` if it halted.
     o_memory, i_memory
@@ -135,6 +151,7 @@ class Core(wiring.Component):
     i_memory: stream.Interface
 
     def __init__(self, params: CoreParams, *, retire: bool = False) -> None:
+        params.check_rtl()
         self.params = params
         self.has_retire = retire
         self.memory = InstructionMemory(params)
@@ -159,6 +176,8 @@ class Core(wiring.Component):
             "pc": Out(unsigned(ADDRESS_BITS + 1)),
             "wait_matrix": Out(1),
             "mcu_busy": Out(unsigned(params.mcus)),
+            "events": Out(core_events_layout()),
+            "mcu_events": Out(mcu_events_layout()).array(params.mcus),
             "fault": Out(unsigned(FAULT_BITS)),
             "fault_pc": Out(unsigned(ADDRESS_BITS + 1)),
             "fault_cycle": Out(unsigned(VALUE_BITS)),
@@ -494,6 +513,7 @@ class Core(wiring.Component):
             m.d.comb += [
                 issue.busy[mcu].eq(unit.busy),
                 self.mcu_busy[mcu].eq(unit.busy),
+                self.mcu_events[mcu].eq(unit.events),
                 unit.counter_select.eq(control.counter_select[mcu]),
                 control.counter_value[mcu].eq(unit.counter_value),
                 control.configuration[mcu].eq(unit.configuration),
@@ -539,6 +559,24 @@ class Core(wiring.Component):
         ]
         with m.If(stop & executing):
             m.d.sync += self.execute_fault.eq(cause)
+
+        # what others count: the fields of an instruction are kept a cycle longer than it takes
+        done, events = Signal(), self.events
+        m.d.sync += done.eq(advance)
+        with m.If(done):
+            m.d.comb += [
+                events.instructions.eq(1),
+                events.words_read.eq(Mux(now.has_a, length, 0) + Mux(now.has_b, length, 0)),
+                events.words_written.eq(Mux(now.has_d, length, 0)),
+            ]
+            with m.If(now.unit_vector):
+                with m.Switch(now.lane):
+                    for kind in WORK[:-1]:
+                        functions = (lane for lane in Function if work(lane) == kind)
+                        with m.Case(*functions):
+                            m.d.comb += events[kind].eq(now.len)
+                    with m.Default():
+                        m.d.comb += events[WORK[-1]].eq(now.len)
         if self.has_retire:
             port = self.retire
             m.d.comb += [

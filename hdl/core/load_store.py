@@ -11,12 +11,13 @@ from panther.arch.core import (
     LANES,
     MEMORY_OP_BITS,
     READERS,
+    RTL_MEMORY_WORDS,
     WORD_BITS,
     CoreParams,
     MemoryOp,
 )
 
-GROUP_BITS = 13
+GROUP_BITS = (RTL_MEMORY_WORDS // LANES - 1).bit_length()
 """Width of the number of a memory group: 64 KiB in groups of eight bytes."""
 ROW_BITS, ROWS_BITS, STRIDE_BITS = 10, 6, 13
 

@@ -8,16 +8,13 @@ from hdl.core.divider import Divider
 from hdl.core.function_table import FunctionTable
 from hdl.core.random_words import RandomWords
 from panther.arch.core import LANES, WORD_BITS
-from panther.arch.isa import VECTOR_FUNCTION_BITS, Function
+from panther.arch.isa import TABLE_FUNCTIONS, VECTOR_FUNCTION_BITS, Function
 from panther.arch.tables import EXP_DROP, LFSR_BITS, LOG2_E
 
 SHIFT_BITS = 5
 COUNT_BITS = LANES.bit_length()
 NUMBER_BITS = 32
 HIGH = (1 << (WORD_BITS - 1)) - 1
-TABLE_FUNCTIONS = (
-    Function.EXP, Function.SIGMOID, Function.TANH, Function.LOG, Function.RECIP,
-)  # fmt: skip
 
 
 class Vfu(wiring.Component):

@@ -30,6 +30,7 @@ from panther.arch.mcu import (
     counter_names,
 )
 from panther.arch.params import McuParams
+from panther.arch.tile import MCU_COUNTERS
 
 
 def configuration_layout() -> data.StructLayout:
@@ -44,6 +45,11 @@ def configuration_layout() -> data.StructLayout:
             "eager": unsigned(1),
         }
     )
+
+
+def mcu_events_layout() -> data.StructLayout:
+    """What happens in a cycle: ``panther.arch.tile.MCU_COUNTERS`` but for ``busy``."""
+    return data.StructLayout({name: unsigned(1) for name in MCU_COUNTERS if name != "busy"})
 
 
 class Mcu(wiring.Component):
@@ -99,6 +105,8 @@ class Mcu(wiring.Component):
         A request was taken that cannot be carried out (one cycle).
     config_rejected : Out(1)
         It is the configuration.
+    events : Out(mcu_events_layout())
+        What happens in this cycle, for others to count; nothing does unless ``busy``.
     array : Out(ArraySignature(params))
         The analog arrays.
     """
@@ -111,6 +119,7 @@ class Mcu(wiring.Component):
     o_cells: stream.Interface
 
     def __init__(self, params: McuParams) -> None:
+        params.check_rtl()
         self.params = params
         self.xbar_in = XbarIn(params)
         self.xbar_out = XbarOut(params)
@@ -137,6 +146,7 @@ class Mcu(wiring.Component):
                 "busy": Out(1),
                 "rejected": Out(1),
                 "config_rejected": Out(1),
+                "events": Out(mcu_events_layout()),
                 "array": Out(ArraySignature(params)),
             }
         )
@@ -406,5 +416,15 @@ class Mcu(wiring.Component):
             counters.cell_limit.eq(row_access.at_limit),
             counters.select.eq(self.counter_select),
             self.counter_value.eq(counters.value),
+        ]
+
+        # what others count
+        m.d.comb += [
+            self.events.mvm_steps.eq(bit_stream.integrate & ~transpose),
+            self.events.mtvm_steps.eq(bit_stream.integrate & transpose),
+            self.events.conversions.eq(adc_control.convert),
+            self.events.pulses.eq(opa_drive.pulse),
+            self.events.row_reads.eq(row_access.integrate),
+            self.events.row_writes.eq(row_access.program),
         ]
         return m

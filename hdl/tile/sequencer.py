@@ -50,6 +50,8 @@ class Sequencer(wiring.Component):
         It runs; it is held.
     waiting : Out(1)
         The instruction in X waits in this cycle.
+    retire : Out(1)
+        One is done.
     fault, fault_pc, fault_cycle : Out(5), Out(14), Out(32)
         Why, where and in which cycle it stopped; ``TileFault.NONE`` if it did not, or halted.
     pc : Out(14)
@@ -86,6 +88,7 @@ class Sequencer(wiring.Component):
                 "running": Out(1),
                 "held": Out(1),
                 "waiting": Out(1),
+                "retire": Out(1),
                 "fault": Out(cause),
                 "fault_pc": Out(address),
                 "fault_cycle": Out(unsigned(VALUE_BITS)),
@@ -183,7 +186,7 @@ class Sequencer(wiring.Component):
         own = Signal(TILE_FAULT_BITS)
         cause = Signal(TILE_FAULT_BITS)
         cause_pc = Signal(ADDRESS_BITS + 1)
-        stop, retire = Signal(), Signal()
+        stop, retire = Signal(), self.retire
         m.d.comb += [cause.eq(own), cause_pc.eq(fetch.pc)]
         with m.If(own == TileFault.NONE):
             with m.If(self.send_fault != TileFault.NONE):

@@ -81,6 +81,7 @@ Out(stream.Signature(host_answer_layout()))
     o_memory: stream.Interface
 
     def __init__(self, params: TileParams) -> None:
+        params.core.check_rtl()
         self.params = params
         # at most one of each core and of the host, and one at each bank of send and receive unit
         most = params.cores + 1 + 2 * BANKS - 1

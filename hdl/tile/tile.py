@@ -6,10 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.analog import ArraySignature
 from hdl.core.control_status import VALUE_BITS
-from hdl.core.core import Core, RetireSignature
+from hdl.core.core import Core, RetireSignature, core_events_layout
 from hdl.core.load_store import GROUP_BITS
 from hdl.core.scalar_unit import SCALAR_BITS
 from hdl.flit import flit_layout
+from hdl.mcu.mcu import mcu_events_layout
 from hdl.tile.network_port import NetworkPort
 from hdl.tile.receive_unit import ReceiveUnit
 from hdl.tile.send_unit import SendUnit, transfer_status_layout
@@ -102,7 +103,8 @@ class Tile(wiring.Component):
     counter_select : In(range(counters))
         Counter to read, in the order of ``panther.arch.tile.counter_names``.
     counter_value : Out(32)
-        Its count; a cycle's events count from the next cycle on.
+        Its count; a cycle's events count from the next cycle on, what an instruction of a core has
+        done a cycle later.
     clock_enable : Out(1)
         A register of the tile may change at the end of this cycle.
     o_flit : Out(stream.Signature(flit_layout()))
@@ -291,24 +293,32 @@ class Tile(wiring.Component):
             "sent": send.row.valid & send.row.ready,
             "received": receive.fetch,
             "credits": receive.credit.valid & receive.credit.ready,
+            "instructions": sequencer.retire,
         }  # fmt: skip
+        done_names, unit_names = core_events_layout().members, mcu_events_layout().members
         for number, core in enumerate(self.cores):
             events |= {
                 f"core{number}.running": core.running,
                 f"core{number}.wait_matrix": core.wait_matrix & core.running,
                 f"core{number}.wait_memory": core.o_memory.valid & ~core.o_memory.ready,
-                **{
-                    f"core{number}.m{mcu}.busy": core.mcu_busy[mcu] for mcu in range(tile.core.mcus)
-                },
+                **{f"core{number}.{name}": core.events[name] for name in done_names},
             }
-        for n, name in enumerate(counter_names(tile)):
+            for mcu, unit_events in enumerate(core.mcu_events):
+                unit = f"core{number}.m{mcu}"
+                events |= {f"{unit}.{name}": unit_events[name] for name in unit_names}
+                events[f"{unit}.busy"] = core.mcu_busy[mcu]
+        counts = []
+        for name in counter_names(tile):
             count = Signal(COUNTER_BITS, name=name.replace(".", "_"))
+            counts.append(count)
             with m.If(self.clear_counters):
                 m.d.sync += count.eq(0)
             with m.Elif(events[name].any()):
                 m.d.sync += count.eq(count + events[name])
-            with m.If(self.counter_select == n):
-                m.d.comb += self.counter_value.eq(count)
+        with m.Switch(self.counter_select):
+            for n, count in enumerate(counts):
+                with m.Case(n):
+                    m.d.comb += self.counter_value.eq(count)
 
         # a register changes only while something is going on or comes in, or just after
         awake, lingers = Signal(), Signal()

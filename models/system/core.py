@@ -38,8 +38,9 @@ from panther.arch.core import (
     Fault,
     csr_names,
 )
-from panther.arch.isa import INSTRUCTION_BITS, Function
+from panther.arch.isa import INSTRUCTION_BITS, WORK, Function
 from panther.arch.mcu import OutBank
+from panther.arch.tile import core_counter_names
 
 
 class Status(Enum):
@@ -74,6 +75,18 @@ class Spent(IntEnum):
     """In which a request was offered and not taken."""
 
 
+class Activity(IntEnum):
+    """What the instructions did that have retired since the reset; see
+    :data:`panther.arch.tile.CORE_COUNTERS`.
+    """
+
+    INSTRUCTIONS = 0
+    WORDS_READ = 1
+    WORDS_WRITTEN = 2
+    WORK = 3
+    """First of the elements the lanes worked on, by :data:`panther.arch.isa.WORK`."""
+
+
 class Machine(NamedTuple):
     """Every unit of a core."""
 
@@ -89,6 +102,10 @@ class Machine(NamedTuple):
     issue: McuIssue
     spent: NDArray[np.int64]
     """By :class:`Spent`."""
+    profile: NDArray[np.int64]
+    """Of each instruction of the program how often it retired, and cycles from its D to that."""
+    activity: NDArray[np.int64]
+    """By :class:`Activity`."""
 
 
 TRACE_ROOM = 4096
@@ -110,7 +127,14 @@ def stop_machine(machine, fault, cycle):  # type: ignore[no-untyped-def]
 def _retire(machine, row, done):  # type: ignore[no-untyped-def]
     pc = machine.fetch.pc[0]
     record(machine.trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
+    machine.profile[pc, 0] += 1
+    machine.profile[pc, 1] += done + 1 - machine.status.values[Register.CYCLE]
     machine.status.values[Register.RETIRED] += 1
+    activity = machine.activity
+    activity[Activity.INSTRUCTIONS] += 1
+    activity[Activity.WORDS_READ] += row[Column.WORDS_READ]
+    activity[Activity.WORDS_WRITTEN] += row[Column.WORDS_WRITTEN]
+    activity[Activity.WORK + row[Column.WORK]] += row[Column.ELEMENTS]
 
 
 @compiled
@@ -234,6 +258,10 @@ def run_machine(machine, until_cycle, until_retired, targets):  # type: ignore[n
             return outcome
 
 
+def _nothing_retired(params: CoreParams) -> NDArray[np.int64]:
+    return np.zeros((params.instructions, 2), np.int64)
+
+
 class Core:
     """One core with its memory.
 
@@ -288,6 +316,8 @@ class Core:
             status=control_status.make_control_status(),
             issue=mcu_issue.make_mcu_issue(params.mcus),
             spent=np.zeros(len(Spent), np.int64),
+            profile=_nothing_retired(params),
+            activity=np.zeros(Activity.WORK + len(WORK), np.int64),
         )
 
     # ---- what a host does
@@ -295,7 +325,7 @@ class Core:
     def load(self, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
         """Load a program from address 0 on; the rest of the instruction memory is illegal."""
         code = instruction_memory.load(self.params, np.asarray(words, np.uint64), bad_parity)
-        self.machine = self.machine._replace(code=code)
+        self.machine = self.machine._replace(code=code, profile=_nothing_retired(self.params))
 
     def load_memory(self, address: int, words: ArrayLike) -> None:
         """Store words plainly: their groups become valid, without readers."""
@@ -413,7 +443,9 @@ class Core:
             port=load_store.make_load_store(params, self.memory, reader),
             trace=make_trace(0),
             status=status,
-            spent=np.zeros(len(Spent), np.int64),
+            spent=np.zeros_like(machine.spent),
+            profile=np.zeros((2, 2), np.int64),
+            activity=np.zeros_like(machine.activity),
         )
         targets = np.full(params.mcus, _FOREVER)
         outcome = run_machine(only, _FOREVER, self.retired + 1, targets)
@@ -443,6 +475,13 @@ class Core:
     def retired(self) -> int:
         """Instructions retired since the start."""
         return int(self.machine.status.values[Register.RETIRED])
+
+    @property
+    def profile(self) -> NDArray[np.int64]:
+        """Of each instruction of the program, since it was loaded: times it retired, and cycles
+        from its D to there, waiting included; shape (instructions, 2).
+        """
+        return self.machine.profile.copy()
 
     @property
     def pc(self) -> int:
@@ -496,6 +535,19 @@ class Core:
         return int(
             control_status.read(machine.status, machine.vector_unit, machine.mcus, key, self.cycle)
         )
+
+    def activity(self) -> dict[str, int]:
+        """Performance counters since the reset, by :func:`panther.arch.tile.core_counter_names`.
+
+        Those of the core leave out what :meth:`execute` has done. ``running`` counts programs that
+        have come to an end.
+        """
+        machine = self.machine
+        mcus = machine.mcus
+        units = np.column_stack([mcus.busy, mcus.activity])
+        values = np.concatenate([machine.spent, machine.activity, units.ravel()])
+        names = core_counter_names(self.params)
+        return {name: n & 0xFFFFFFFF for name, n in zip(names, values.tolist(), strict=True)}
 
     def issued(self, m: int) -> int:
         """Operations a matrix unit was given since the start."""

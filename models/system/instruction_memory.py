@@ -22,12 +22,14 @@ from panther.arch.isa import (
     CORE_INSTRUCTIONS,
     INSTRUCTION_BITS,
     TILE_PROGRAM_INSTRUCTIONS,
+    WORK,
     Function,
     Instruction,
     Kind,
     ScalarFunction,
     Unit,
     decode,
+    work,
 )
 from panther.arch.mcu import Operation
 from panther.arch.node import NodeParams
@@ -112,6 +114,13 @@ class Column(IntEnum):
     HIGH = 24
     TILE = 25
     FIFO = 26
+    WORDS_READ = 27
+    """Words of the register file."""
+    WORDS_WRITTEN = 28
+    WORK = 29
+    """What the lanes do, by :data:`panther.arch.isa.WORK`."""
+    ELEMENTS = 30
+    """For how many elements they do it."""
 
 
 class InstructionMemory(NamedTuple):
@@ -173,6 +182,7 @@ def load(
             faults = [f for f in _faults(params, address, instruction, values, row) if f]
             row[Column.FAULT] = min(faults, default=Fault.NONE)
             _note_waits(params, instruction, values, row)
+            _note_work(instruction, values, row)
     return InstructionMemory(rows)
 
 
@@ -322,6 +332,17 @@ def _may_write(csr: int, value: int) -> bool:
     if csr == Csr.ROUNDING:
         return value <= 1
     return value != 0 or csr not in (Csr.SEED, Csr.WATCHDOG)
+
+
+def _note_work(instruction: Instruction, values: dict[str, int], row: NDArray[np.int64]) -> None:
+    """What is counted of an instruction when it retires."""
+    words = values.get("len", 0) * values.get("rows", 1)
+    for item in instruction.fields:
+        if item.kind is Kind.VECTOR:
+            row[Column.WORDS_WRITTEN if item.name == "d" else Column.WORDS_READ] += words
+    if instruction.lane is not None:
+        row[Column.WORK] = WORK.index(work(instruction.lane))
+        row[Column.ELEMENTS] = words
 
 
 def _note_waits(

@@ -9,6 +9,7 @@ An operation is carried out whole when it is started. Whoever respects ``in_free
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,17 @@ _SLICES_PER_STAGE = 4
 """Slices the slice-carry unit resolves in a cycle."""
 
 
+class Count(IntEnum):
+    """What units have done, of :data:`panther.arch.tile.MCU_COUNTERS` all but ``busy``."""
+
+    MVM_STEPS = 0
+    MTVM_STEPS = 1
+    CONVERSIONS = 2
+    PULSES = 3
+    ROW_READS = 4
+    ROW_WRITES = 5
+
+
 class Design(NamedTuple):
     """What the parameters say of every unit."""
 
@@ -46,6 +58,8 @@ class Design(NamedTuple):
     integrate_cycles: int
     pulse_cycles: int
     program_cycles: int
+    cycles: NDArray[np.int64]
+    """Those of each ``Operation``, if they are given; else -1."""
     lossless: bool
     """No converter clips or rounds, so a product is one of integers."""
     wrapless: bool
@@ -99,6 +113,8 @@ class Mcus(NamedTuple):
     """First cycle in which the unit is idle."""
     busy: NDArray[np.int64]
     """Cycles in which the unit was busy, since the reset."""
+    activity: NDArray[np.int64]
+    """What it has done since the reset, shape (units, ``Count``)."""
     compiled: NDArray[np.bool_]
     """Whether :func:`start` carries out operations; else it is :func:`start_external`."""
     sum_type: NDArray[np.signedinteger]
@@ -148,6 +164,7 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
         out_free=np.zeros((count, len(OutBank)), np.int64),
         free=np.zeros(count, np.int64),
         busy=np.zeros(count, np.int64),
+        activity=np.zeros((count, len(Count)), np.int64),
         compiled=compiled,
         sum_type=np.zeros(0, np.int32 if exact else np.int64),
         design=Design(
@@ -158,6 +175,7 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
             integrate_cycles=params.timing.integrate_cycles,
             pulse_cycles=params.timing.pulse_cycles,
             program_cycles=params.timing.program_cycles,
+            cycles=_given_cycles(params),
             lossless=not any(params.adc_step_log2)
             and all(np.greater_equal(params.adc_bits, params.lossless_bits)),
             wrapless=_greatest_increment(params) + (1 << (max(slices.cell_bits) - 1))
@@ -176,6 +194,12 @@ def make_units(params: McuParams, arrays: Sequence[Array]) -> Mcus:
             adc_step_log2=np.array(params.adc_step_log2, np.int64),
         ),
     )
+
+
+def _given_cycles(params: McuParams) -> NDArray[np.int64]:
+    """By ``Operation``; -1 where the periphery says how long it takes."""
+    given = (getattr(params.cycles, operation.name.lower(), None) for operation in Operation)
+    return np.array([-1 if cycles is None else cycles for cycles in given], np.int64)
 
 
 def _greatest_increment(params: McuParams) -> int:
@@ -237,6 +261,8 @@ def duration(mcus, m, operation):  # type: ignore[no-untyped-def]
     OPA's, in a unit without a headroom tracker, may depend on the operands there are now.
     """
     design = mcus.design
+    if design.cycles[operation] >= 0:
+        return design.cycles[operation]
     if operation == Operation.OPA:
         if not design.skips:
             return 4 * design.operand_bits * design.pulse_cycles + 3
@@ -334,11 +360,41 @@ def _occupy(mcus, m, operation, handed, cycles):  # type: ignore[no-untyped-def]
     if operation == Operation.OPA:
         mcus.in_free[m, InBank.OPA_ROWS] = done
         mcus.in_free[m, InBank.OPA_COLUMNS] = done
-    elif operation != Operation.CRS:  # MVM and MTVM have the numbers of their banks
+        if not mcus.full.shape[1]:
+            _count_pulses(mcus, m)
+    elif operation == Operation.CRS:
+        _count_rows(mcus, m, mcus.config[m, ConfigKey.ROWS])
+    else:  # MVM and MTVM have the numbers of their banks, and of their counts
         mcus.in_free[m, operation] = done
         mcus.out_free[m, operation] = done
+        steps = mcus.design.operand_bits
+        key = ConfigKey.ROWS if operation == Operation.MTVM else ConfigKey.COLUMNS
+        mcus.activity[m, operation] += steps
+        mcus.activity[m, Count.CONVERSIONS] += steps * _groups(mcus, m, key)
     mcus.free[m] = done
     return done
+
+
+@compiled
+def _count_pulses(mcus, m):  # type: ignore[no-untyped-def]
+    """Count the polarity phases of an OPA of the operands there are now."""
+    steps = np.int64(mcus.design.operand_bits)
+    if mcus.design.skips:
+        steps = np.int64(0)
+        used = used_steps(mcus, m)
+        while used:
+            steps += used & 1
+            used >>= 1
+    mcus.activity[m, Count.PULSES] += 4 * steps
+
+
+@compiled
+def _count_rows(mcus, m, rows):  # type: ignore[no-untyped-def]
+    """Count rows that are read, resolved and written."""
+    activity = mcus.activity[m]
+    activity[Count.ROW_READS] += rows
+    activity[Count.CONVERSIONS] += rows * _groups(mcus, m, ConfigKey.COLUMNS)
+    activity[Count.ROW_WRITES] += rows
 
 
 # MVM and MTVM
@@ -647,10 +703,13 @@ def _rest(mcus, m, plan, kept):  # type: ignore[no-untyped-def]
 
 @compiled
 def _look_cycles(mcus, m, plan):  # type: ignore[no-untyped-def]
-    """Cycles of an OPA, the rows resolved not yet counted; of the operands that are pulsed."""
+    """Cycles of an OPA, the rows resolved not yet counted; of the operands that are pulsed, whose
+    pulses it counts.
+    """
     cycles = mcus.design.operand_bits + 4
     for group in range(plan.size):
         if plan[group] == headroom.PULSE:
+            _count_pulses(mcus, m)
             return cycles + duration(mcus, m, Operation.OPA) - 1
     return cycles
 
@@ -681,6 +740,7 @@ def _accumulate_tracked(mcus, m):  # type: ignore[no-untyped-def]
             cells[:, :loaded] = summed
             mcus.copies[m, row, :, :loaded] = cells[:, :loaded]
             resolved += 1
+    _count_rows(mcus, m, resolved)
     return cycles + resolved * _row_cycles(mcus, m) + (resolved > 0)
 
 
@@ -728,6 +788,7 @@ def _accumulate_tracked_external(mcus: Mcus, m: int, array: Array) -> int:
         for row in range(group * size, end):
             _resolve_row_external(mcus, m, array, row, add=True)
             resolved += 1
+    _count_rows(mcus, m, resolved)
     return cycles + resolved * int(_row_cycles(mcus, m)) + (resolved > 0)
 
 

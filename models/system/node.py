@@ -435,6 +435,7 @@ class Node:
         program = np.asarray(words, np.uint64)
         code = instruction_memory.load_tile_program(self.params, program, bad_parity)
         self.units.sequencer.rows[tile] = code.rows
+        self.units.sequencer.profile[tile] = 0
 
     def load_memory(self, tile: int, address: int, words: ArrayLike) -> None:
         """Store words plainly: their groups become valid, without readers."""
@@ -701,12 +702,24 @@ class Node:
             units.active[tile, 0],
             memory[Count.ACCESSES], memory[Count.CONFLICTS], memory[Count.MISSES],
             units.sender.sent[tile], units.receiver.received[tile], units.port.credits[tile],
+            units.sequencer.state[tile, Sequencing.INSTRUCTIONS],
         ]  # fmt: skip
         for core in self.cores[tile * cores : (tile + 1) * cores]:
-            values += core.machine.spent.tolist()
-            values += core.machine.mcus.busy.tolist()
+            values += core.activity().values()
         names = counter_names(self.params.tile)
         return {name: int(n) & 0xFFFFFFFF for name, n in zip(names, values, strict=True)}
+
+    def profile(self, tile: int, unit: int) -> NDArray[np.int64]:
+        """Of each instruction of a core's program, or ``SEQUENCER``'s, since it was loaded: times
+        it retired, and cycles from its D to there, waiting included; shape (instructions, 2).
+
+        Cycles in which a unit is held belong to none.
+        """
+        if unit != SEQUENCER:
+            return self.core(tile, unit).profile
+        self._check(tile)
+        profile: NDArray[np.int64] = self.units.sequencer.profile[tile].copy()
+        return profile
 
     def router_counters(self, tile: int) -> dict[str, int]:
         """Performance counters of a tile's router."""

@@ -45,6 +45,10 @@ class Sequencing(IntEnum):
     """Instructions it may have retired: one that is held stops there."""
     END = 12
     """The cycle behind its last one, if it has halted."""
+    SINCE = 13
+    """The cycle in which the instruction in X was in D."""
+    INSTRUCTIONS = 14
+    """Retired since the reset."""
 
 
 class Sequencer(NamedTuple):
@@ -54,6 +58,8 @@ class Sequencer(NamedTuple):
     """Shape (tiles, len(Sequencing))."""
     rows: NDArray[np.int64]
     """Decoded programs, shape (tiles, instructions, len(Column))."""
+    profile: NDArray[np.int64]
+    """Of each instruction how often it retired, and its cycles, shape (tiles, instructions, 2)."""
     pc: NDArray[np.int64]
     """Shape (tiles, 1), as the next two what :class:`Fetch` holds."""
     depth: NDArray[np.int64]
@@ -69,6 +75,7 @@ def make_sequencer(params: NodeParams, rows: NDArray[np.int64]) -> Sequencer:
     unit = Sequencer(
         state=np.zeros((tiles, len(Sequencing)), np.int64),
         rows=np.repeat(rows[np.newaxis], tiles, axis=0),
+        profile=np.zeros((tiles, len(rows), 2), np.int64),
         pc=np.zeros((tiles, 1), np.int64),
         depth=np.zeros((tiles, 1), np.int64),
         loops=np.zeros((tiles, LOOP_DEPTH, 3), np.int64),
@@ -165,6 +172,7 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
         return False
     if not state[Sequencing.X]:
         state[Sequencing.X] = 1
+        state[Sequencing.SINCE] = now
         return True
     if state[Sequencing.WAIT] != TileWait.NOTHING:
         return False
@@ -256,6 +264,9 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     if writes and row[Column.D]:
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
+    unit.profile[tile, pc, 0] += 1
+    unit.profile[tile, pc, 1] += now + 1 - state[Sequencing.SINCE]
+    state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:
         fetching.jump(fetch, row[Column.TARGET])

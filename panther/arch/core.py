@@ -24,6 +24,9 @@ LOOP_DEPTH = 4
 SCALARS = 32
 """Scalar registers of 32 bits; number 0 is always zero."""
 MAX_MCUS = 8
+MAX_MEMORY_WORDS = 1 << 21
+RTL_MEMORY_WORDS = 1 << 15
+"""Most words of a memory that the RTL's addresses reach: 64 KiB."""
 READERS = 9
 """Readers of a memory group: eight cores and the send unit."""
 
@@ -47,8 +50,8 @@ class CoreParams:
     instructions: int = 512
     """Words of the instruction memory, 64 bits and a parity bit each."""
     memory_words: int = 32768
-    """Words of 16 bits the core can address: the 64 KiB of its tile. A node whose tiles have more
-    can be compiled for; the host's address map does not reach it."""
+    """Words of 16 bits the core can address: the 64 KiB of its tile. In RTL there cannot be
+    more."""
     memory_cycles: int = 2
     """From the cycle in which the memory takes a load to that of its answer."""
 
@@ -57,7 +60,7 @@ class CoreParams:
         check_range("MCUs", self.mcus, 1, MAX_MCUS)
         check_range("Registers", self.registers, LANES, (1 << ADDRESS_BITS) - GENERAL_BASE)
         check_range("Instructions", self.instructions, 2, 1 << ADDRESS_BITS)
-        check_range("Memory words", self.memory_words, LANES, 1 << 21)
+        check_range("Memory words", self.memory_words, LANES, MAX_MEMORY_WORDS)
         check_range("Memory cycles", self.memory_cycles, 1, 16)
         for name, value in (("Registers", self.registers), ("Memory words", self.memory_words)):
             if value % LANES:
@@ -71,6 +74,20 @@ class CoreParams:
             raise ValueError(
                 f"A core must have at most {MAX_MCUS * BLOCK // self.block} crossbars of more "
                 f"than {BLOCK} lines, not {self.mcus}"
+            )
+
+    def check_rtl(self) -> None:
+        """Refuse a core that only the transaction level can be.
+
+        Raises
+        ------
+        ValueError
+            If its memory or its units are none of the RTL's.
+        """
+        self.mcu.check_rtl()
+        if self.memory_words > RTL_MEMORY_WORDS:
+            raise ValueError(
+                f"Memory words must be at most {RTL_MEMORY_WORDS} in RTL, not {self.memory_words}"
             )
 
     @property

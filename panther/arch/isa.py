@@ -80,6 +80,19 @@ class Function(IntEnum):
 
 
 VECTOR_FUNCTION_BITS = 5
+TABLE_FUNCTIONS = (
+    Function.EXP, Function.SIGMOID, Function.TANH, Function.LOG, Function.RECIP,
+)  # fmt: skip
+"""Functions that are looked up in a table."""
+WORK = ("mul", "div", "table", "other")
+"""What lanes do, as it is counted; see :data:`panther.arch.tile.CORE_COUNTERS`."""
+
+
+def work(function: Function) -> str:
+    """What a lane does for a function, by :data:`WORK`."""
+    if function in TABLE_FUNCTIONS:
+        return "table"
+    return {Function.MUL: "mul", Function.DIV: "div"}.get(function, "other")
 
 
 class ScalarFunction(IntEnum):

@@ -10,15 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from panther.arch.checks import check_range
-from panther.arch.core import ADDRESS_BITS, FAULT_BITS, MAX_MCUS, CoreParams, Fault
+from panther.arch.core import (
+    ADDRESS_BITS,
+    FAULT_BITS,
+    LANES,
+    MAX_MCUS,
+    MAX_MEMORY_WORDS,
+    CoreParams,
+    Fault,
+)
 from panther.arch.node import NodeParams
 from panther.arch.node import counter_names as router_counter_names
 from panther.arch.registers import Access, Bits, Register, c_header, markdown
 from panther.arch.tile import (
+    CORE_COUNTERS,
     FIFO_BITS,
     MAX_CORES,
+    MCU_COUNTERS,
     SEQUENCER,
     TILE_BITS,
+    TILE_COUNTERS,
     TILE_FAULT_BITS,
     TILE_WAIT_BITS,
     UNITS,
@@ -29,7 +40,7 @@ from panther.arch.tile import (
 )
 
 MAGIC = int.from_bytes(b"PNTH", "big")
-VERSION = 1, 0
+VERSION = 2, 0
 """Of this map: major, minor. A greater minor number only adds registers."""
 
 PAGE_BYTES = 1 << 12
@@ -43,7 +54,8 @@ MOST = TileParams(core=CoreParams(mcus=MAX_MCUS), cores=MAX_CORES)
 """A tile with as many counters as there can be."""
 
 _PC_BITS = ADDRESS_BITS + 1
-_GROUP_BITS = 13
+_MOST_GROUPS = MAX_MEMORY_WORDS // LANES
+_GROUP_BITS = (_MOST_GROUPS - 1).bit_length()
 
 
 def _flag(name: str, lsb: int, meaning: str) -> Bits:
@@ -91,12 +103,14 @@ NODE_REGISTERS = (
     ), "Size of a core."),
     Register("tile_sizes", 0x1C, Access.RO, (
         Bits("instructions", 0, 14, "Words of a sequencer's instruction memory."),
-        Bits("groups", 16, 14, "Groups of four words in the tile's memory."),
     ), "Size of a tile."),
     Register("start", 0x20, Access.WO, (_flag("start", 0, "Writing 1 starts."),),
              "Starts every armed unit of every tile, all in the same cycle."),
     Register("clear_counters", 0x24, Access.WO, (_flag("clear", 0, "Writing 1 clears."),),
              "Clears the performance counters of all tiles and routers, in the same cycle."),
+    Register("memory_size", 0x28, Access.RO, (
+        Bits("groups", 0, _MOST_GROUPS.bit_length(), "Groups of four words."),
+    ), "Size of a tile's memory."),
     Register("interrupt", 0x40, Access.RO,
              _tiles("Bit t mod 32: an interrupt enabled in tile t is pending."),
              "Where to look; the pin `irq` is high while any of these bits is.",
@@ -120,8 +134,8 @@ _TRANSFER = (
     Bits("fifo", 16, FIFO_BITS, "The queue."),
 )
 _PLACE = (
-    Bits("pc", 0, _PC_BITS, "Address of its instruction."),
-    Bits("group", 16, _GROUP_BITS, "Group of the memory it waits for, or did."),
+    Bits("pc", 0, ADDRESS_BITS, "Address of its instruction."),
+    Bits("group", ADDRESS_BITS, _GROUP_BITS, "Group of the memory it waits for, or did."),
 )
 
 TILE_REGISTERS = (
@@ -143,13 +157,13 @@ TILE_REGISTERS = (
     Register("send_place", 0x24, Access.RO, _PLACE, "Where the send unit is."),
     Register("receive_status", 0x28, Access.RO, _TRANSFER, "The receive unit."),
     Register("receive_place", 0x2C, Access.RO, _PLACE, "Where the receive unit is."),
-    Register("counter", 0x100, Access.RO, (Bits("count", 0, _WHOLE, "How many; wraps."),),
-             "Performance counters of the tile: active, accesses, conflicts, misses, sent, "
-             "received, credits; then of each core running, wait_matrix, wait_memory, and busy of "
-             "each of its matrix units.", len(counter_names(MOST))),
     Register("router_counter", 0x300, Access.RO, (Bits("count", 0, _WHOLE, "How many; wraps."),),
              "Performance counters of the tile's router: flits and blocked of its outputs local, "
              "north, east, south, west.", len(router_counter_names())),
+    Register("counter", 0x680, Access.RO, (Bits("count", 0, _WHOLE, "How many; wraps."),),
+             f"Performance counters of the tile: {', '.join(TILE_COUNTERS)}; then of each core "
+             f"{', '.join(CORE_COUNTERS)}, and of each of its matrix units "
+             f"{', '.join(MCU_COUNTERS)}.", len(counter_names(MOST))),
 )  # fmt: skip
 """A tile's page. Bit u of a set of units is core u, bit 8 the sequencer."""
 FAULT_LSB = next(
@@ -171,7 +185,7 @@ UNIT_REGISTERS = (
     Register("wait", 0x0C, Access.RO, (
         Bits("kind", 0, TILE_WAIT_BITS, "What it waits for, or waited for in vain.",
              values=TileWait),
-        Bits("group", 16, _GROUP_BITS, "Group of the memory it waits for, or did."),
+        Bits("group", 8, _GROUP_BITS, "Group of the memory it waits for, or did."),
     ), "What it waits for."),
     Register("execute_low", 0x10, Access.RW, (Bits("word", 0, _WHOLE, "Bits 31 to 0."),),
              "Lower half of an instruction to carry out. Cores only."),
@@ -224,11 +238,11 @@ WORDS = Window(
     "write must have all bytes of a word or none.",
 )  # fmt: skip
 STATES = Window(
-    "states", 1 << 20, (("group", WORD_BYTES),),
+    "states", 4 << 20, (("group", WORD_BYTES),),
     "State of a group: bit 0 valid, bits 9:1 its readers.",
 )  # fmt: skip
 PROGRAM = Window(
-    "program", 2 << 20, (("unit", 1 << 16), ("instruction", WORD_BYTES)),
+    "program", 8 << 20, (("unit", 1 << 16), ("instruction", WORD_BYTES)),
     "Instruction memory of core u, or of the sequencer (unit 8). Write-only; while the unit does "
     "not run.",
 )  # fmt: skip
@@ -265,14 +279,7 @@ def units(params: NodeParams) -> tuple[int, ...]:
 
 
 def node_registers(params: NodeParams) -> tuple[Register, ...]:
-    """The registers page 0 of this node has, those that are constant with their values.
-
-    Raises
-    ------
-    ValueError
-        If a tile has more memory than the address map has room for.
-    """
-    check_range("Memory words within the host's reach", params.tile.core.memory_words, 0, 1 << 15)
+    """The registers page 0 of this node has, those that are constant with their values."""
     mcu, tile, core = params.tile.core.mcu, params.tile, params.tile.core
     constants = {
         "mesh": (params.width, params.height),
@@ -280,7 +287,8 @@ def node_registers(params: NodeParams) -> tuple[Register, ...]:
         "crossbar": (mcu.rows, mcu.columns),
         "slices": (mcu.slices.count, mcu.slices.value_bits),
         "core_sizes": (core.instructions, core.registers),
-        "tile_sizes": (tile.instructions, tile.groups),
+        "tile_sizes": (tile.instructions,),
+        "memory_size": (tile.groups,),
     }
     words = -(-params.tiles // TILES_PER_WORD)
     counts = {"interrupt": words, "active": words, "cell_bits": mcu.slices.count}

@@ -65,6 +65,7 @@ _READERS: dict[str, Callable[[int, str], object]] = {
     "timing.integrate_cycles": _integer("timing.integrate_cycles"),
     "timing.pulse_cycles": _integer("timing.pulse_cycles"),
     "timing.program_cycles": _integer("timing.program_cycles"),
+    **{f"cycles.{name}": _integer(f"cycles.{name}") for name in ("mvm", "mtvm", "opa", "crs")},
     "opa.row_digits": lambda _slices, text: text,
     "opa.column_digits": lambda _slices, text: text,
     "opa.skip_steps": lambda _slices, text: _switch("opa.skip_steps", text),
@@ -188,7 +189,7 @@ def _override(params: McuParams, values: dict[str, str]) -> McuParams:
     if "device" in values:
         device = device_preset(values.pop("device")).params
     fields: dict[str, dict[str, Any]] = {
-        "": {"slices": slices}, "adc": {}, "timing": {}, "opa": {}, "device": {},
+        "": {"slices": slices}, "adc": {}, "timing": {}, "cycles": {}, "opa": {}, "device": {},
     }  # fmt: skip
     for name, value in values.items():
         group, _, attribute = name.rpartition(".")
@@ -198,6 +199,7 @@ def _override(params: McuParams, values: dict[str, str]) -> McuParams:
         **fields[""],
         adc=replace(params.adc, **fields["adc"]),
         timing=replace(params.timing, **fields["timing"]),
+        cycles=replace(params.cycles, **fields["cycles"]),
         opa=replace(params.opa, **fields["opa"]),
         device=replace(device, **fields["device"]),
     )

@@ -11,6 +11,8 @@ from panther.arch.checks import as_tuple, check_range, check_type, shown
 from panther.arch.device import MOST_CELL_BITS, DeviceParams
 
 MAX_LINES = 256
+MOST_CYCLES = (1 << 30) - 1
+"""That an operation may take where it does not take what the RTL does."""
 MIN_LINES = 4
 
 
@@ -140,6 +142,31 @@ class TimingParams:
         check_range("Program cycles", self.program_cycles, 2, 255)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OperationCycles:
+    """How long each operation takes on a unit that is built otherwise, in clock cycles.
+
+    At transaction level only, to run the same programs on other machines; results are the same.
+    ``None`` is what the RTL takes, from the sizes and ``TimingParams``.
+    """
+
+    mvm: int | None = None
+    """From the cycle in which a command is taken to the first in which the unit is idle again."""
+    mtvm: int | None = None
+    opa: int | None = None
+    crs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("mvm", "mtvm", "opa", "crs"):
+            if (value := getattr(self, name)) is not None:
+                check_range(f"Cycles of {name.upper()}", value, 1, MOST_CYCLES)
+
+    @property
+    def are_the_rtls(self) -> bool:
+        """Whether no operation takes other cycles than in RTL."""
+        return self == OperationCycles()
+
+
 ROW_DIGITS = ("binary", "naf")
 COLUMN_DIGITS = ("unsigned", "balanced")
 
@@ -188,6 +215,8 @@ class McuParams:
     """The converters."""
     timing: TimingParams = field(default_factory=TimingParams)
     """Speed of the analog side."""
+    cycles: OperationCycles = field(default_factory=OperationCycles)
+    """Other latencies of whole operations, at transaction level."""
     opa: OpaParams = field(default_factory=OpaParams)
     """How outer products are encoded."""
     headroom: int = 0
@@ -202,12 +231,18 @@ class McuParams:
         check_type("Slices", self.slices, SliceParams)
         check_type("ADC", self.adc, AdcParams)
         check_type("Timing", self.timing, TimingParams)
+        check_type("Cycles", self.cycles, OperationCycles)
         check_type("OPA", self.opa, OpaParams)
         check_type("Device", self.device, DeviceParams)
         check_range("Headroom groups", self.headroom, 0, self.rows)
         if self.headroom and self.rows % self.headroom:
             raise ValueError(
                 f"Headroom groups must divide the {self.rows} rows, not {self.headroom}"
+            )
+        if self.headroom and self.cycles.opa is not None:
+            raise ValueError(
+                "Cycles of OPA must be left to the RTL with headroom groups, for they depend on "
+                f"the rows that are resolved, not {self.cycles.opa}"
             )
         if not self.device.is_ideal and max(self.slices.cell_bits) > MOST_CELL_BITS:
             raise ValueError(
@@ -240,6 +275,20 @@ class McuParams:
             raise ValueError(
                 f"Shift-and-add sum must fit 63 bits, not {self.sum_bits}: use fewer lines, "
                 "narrower cells or fewer ADC bits"
+            )
+
+    def check_rtl(self) -> None:
+        """Refuse a unit that only the transaction level can be.
+
+        Raises
+        ------
+        ValueError
+            If operations take other cycles than in RTL.
+        """
+        if not self.cycles.are_the_rtls:
+            raise ValueError(
+                "Cycles of operations must be those of the RTL where there is RTL, not given: "
+                "cycles.mvm and its like are for the transaction level"
             )
 
     @property

@@ -160,16 +160,68 @@ class TileWait(IntEnum):
 TILE_WAIT_BITS = 3
 
 
+TILE_COUNTERS = (
+    "active", "accesses", "conflicts", "misses", "sent", "received", "credits", "instructions",
+)  # fmt: skip
+"""Events of a tile that are counted.
+
+- ``active``: cycles in which the tile's clock is needed;
+- ``accesses``: groups of its memory read, written or freed;
+- ``conflicts``: requests at a bank that serves another;
+- ``misses``: requests looked up, but not yet to be had;
+- ``sent``: rows sent;
+- ``received``: rows received;
+- ``credits``: messages with credits sent;
+- ``instructions``: instructions retired by the sequencer.
+"""
+CORE_COUNTERS = (
+    "running", "wait_matrix", "wait_memory", "instructions", "words_read", "words_written",
+    "mul", "div", "table", "other",
+)  # fmt: skip
+"""Events of a core that are counted; those of an instruction when it retires, all at once.
+
+- ``running``: cycles in which it carries out its program;
+- ``wait_matrix``: cycles in which an instruction waits for matrix units;
+- ``wait_memory``: cycles in which a request to the memory is not taken;
+- ``instructions``: instructions of the program retired, without those the host has executed;
+- ``words_read``: words of vectors these instructions read, length times operands: ``a`` and ``b``
+  of the vector instructions, ``a`` of the stores;
+- ``words_written``: words of vectors they wrote: ``d`` of vector instructions and loads;
+- ``mul``: elements multiplied in the lanes of the vector unit, shifts of the products included;
+- ``div``: elements divided;
+- ``table``: elements looked up in the tables of functions: EXP, SIGMOID, TANH, LOG, RECIP;
+- ``other``: elements of which the lanes did anything else, reductions and ``vset`` among it.
+"""
+MCU_COUNTERS = (
+    "busy", "mvm_steps", "mtvm_steps", "conversions", "pulses", "row_reads", "row_writes",
+)  # fmt: skip
+"""Events of a matrix unit that are counted, whoever gave it the operation.
+
+- ``busy``: cycles in which an operation goes on;
+- ``mvm_steps``: bit steps of MVM integrated;
+- ``mtvm_steps``: bit steps of MTVM integrated;
+- ``conversions``: cycles in which the converters of all slices convert, each ``adc.per_slice``
+  lines of its slice;
+- ``pulses``: polarity phases of OPA driven, four in a bit step that is not left out;
+- ``row_reads``: rows of cells read, by CRS, READ and an OPA that resolves them;
+- ``row_writes``: rows of cells programmed, by CRS, WRITE and an OPA that resolves them.
+"""
+
+
+def core_counter_names(params: CoreParams) -> list[str]:
+    """Performance counters of a core in their order, as they are called within it."""
+    units = [f"m{mcu}.{name}" for mcu in range(params.mcus) for name in MCU_COUNTERS]
+    return [*CORE_COUNTERS, *units]
+
+
 def counter_names(params: TileParams) -> list[str]:
     """Performance counters of a tile in the order of their numbers; 32 bits, they wrap.
 
-    ``active`` cycles in which the tile's clock is needed; per core ``running``, ``waiting`` for a
-    matrix unit or for the memory, and ``busy`` cycles of each of its matrix units; of the memory
-    ``accesses``, ``conflicts`` (a request at a bank that serves another) and ``misses`` (looked up,
-    but not yet to be had); ``sent`` and ``received`` rows, ``credits`` sent.
+    :data:`TILE_COUNTERS`; then of each core c ``core{c}.`` and :data:`CORE_COUNTERS`, and of each
+    matrix unit m of it ``core{c}.m{m}.`` and :data:`MCU_COUNTERS`.
     """
-    names = ["active", "accesses", "conflicts", "misses", "sent", "received", "credits"]
-    for core in range(params.cores):
-        names += [f"core{core}.running", f"core{core}.wait_matrix", f"core{core}.wait_memory"]
-        names += [f"core{core}.m{mcu}.busy" for mcu in range(params.core.mcus)]
-    return names
+    names = core_counter_names(params.core)
+    return [
+        *TILE_COUNTERS,
+        *(f"core{core}.{name}" for core in range(params.cores) for name in names),
+    ]

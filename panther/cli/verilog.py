@@ -53,10 +53,13 @@ def verilog(
         if node:
             mesh = overrides.override_node(presets.node_preset(node), override or [])
             check_host(mesh)
+            mesh.tile.core.check_rtl()
         elif core:
             whole = overrides.override_core(presets.core_preset(core), override or [])
+            whole.check_rtl()
         else:
             params = overrides.override(presets.preset(preset), override or [])
+            params.check_rtl()
     except ValueError as error:
         raise UserError(str(error)) from error
 

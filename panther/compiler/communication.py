@@ -11,7 +11,7 @@ tile has a queue of its own there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panther.arch.network import padded
 from panther.arch.node import NodeParams
@@ -59,7 +59,7 @@ class _Communicator:
                 self.deliver(s, parts)
             elif isinstance(s, Loop):
                 for unit, body in self.project(s.body).items():
-                    parts.setdefault(unit, []).append(Loop(s.variable, s.count, tuple(body)))
+                    parts.setdefault(unit, []).append(replace(s, body=tuple(body)))
             elif isinstance(s, Every):
                 parts.setdefault(s.core, []).append(s)
             else:
@@ -84,6 +84,7 @@ class _Communicator:
 
     def deliver(self, s: Deliver, parts: Parts) -> None:
         by_tile: dict[int, list[tuple[Core, Register]]] = {}
+        origin = replace(s.origin, phase="communication")
         for core, register in s.targets:
             by_tile.setdefault(core[0], []).append((core, register))
         source = s.source[0]
@@ -95,7 +96,7 @@ class _Communicator:
         for mask, tiles in masks:
             box = self.mailbox(source, s.length)
             readers = mask | (1 << SEND_READER if tiles else 0)
-            store = Op(s.source, "st", (s.register, box, s.length, readers))
+            store = Op(s.source, "st", (s.register, box, s.length, readers), origin)
             parts.setdefault(s.source, []).append(store)
             outboxes.update(dict.fromkeys(tiles, box))
             if mask:
@@ -104,14 +105,14 @@ class _Communicator:
             box = outboxes[tile]
             if tile != source:
                 number = self.queue(source, tile)
-                send = Op((source, SEQUENCER), "send", (box, s.length, tile, number))
+                send = Op((source, SEQUENCER), "send", (box, s.length, tile, number), origin)
                 parts.setdefault(send.core, []).append(send)
                 box = self.mailbox(tile, s.length)
                 mask = _mask([core for core, _ in loads])
-                recv = Op((tile, SEQUENCER), "recv", (box, s.length, number, mask))
+                recv = Op((tile, SEQUENCER), "recv", (box, s.length, number, mask), origin)
                 parts.setdefault(recv.core, []).append(recv)
             for core, register in loads:
-                taken = Op(core, "ld", (register, box, s.length, "take"))
+                taken = Op(core, "ld", (register, box, s.length, "take"), origin)
                 parts.setdefault(core, []).append(taken)
 
 

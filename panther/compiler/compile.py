@@ -10,8 +10,8 @@ from panther.asm import Program, assemble_text, unit_name
 from panther.compiler.allocation import Layout, allocate
 from panther.compiler.autodiff import Step, differentiate
 from panther.compiler.communication import communicate
-from panther.compiler.emit import emit
-from panther.compiler.loops import OUTER, Core, LoopProgram, verify
+from panther.compiler.emit import Emitted, emit
+from panther.compiler.loops import OUTER, Core, LoopProgram, Origin, verify
 from panther.compiler.placement import Placed, place
 from panther.compiler.schedule import schedule
 from panther.compiler.tiling import Crossbar, crossbar_numbers, tile
@@ -33,8 +33,19 @@ class Compiled:
     placed: tuple[Placed, ...]
     loops: LoopProgram
     layout: Layout
-    texts: dict[Core, str]
+    emitted: dict[Core, Emitted]
     """Assembly of every core and sequencer."""
+
+    @property
+    def texts(self) -> dict[Core, str]:
+        """Assembly of every core and sequencer, as text."""
+        return {unit: emitted.text for unit, emitted in self.emitted.items()}
+
+    def origin(self, unit: Core) -> tuple[Origin, ...]:
+        """Which layer every instruction of a unit's program comes from, and what it does there,
+        by address; the head that says how many epochs, batches and examples makes none.
+        """
+        return self.emitted[unit].origins
 
     @property
     def crossbars(self) -> tuple[int | None, ...]:
@@ -110,9 +121,9 @@ def compile_network(
     told("communication", str(units))
     layout = allocate(units, node, plan.batch, plan.history)
     told("allocation", str(layout))
-    texts = emit(units, layout)
-    told("emit", "\n".join(f"; {unit_name(*unit)}\n{text}" for unit, text in texts.items()))
-    return Compiled(network, plan, node, steps, placed, loops, layout, texts)
+    emitted = emit(units, layout)
+    told("emit", "\n".join(f"; {unit_name(*unit)}\n{e.text}" for unit, e in emitted.items()))
+    return Compiled(network, plan, node, steps, placed, loops, layout, emitted)
 
 
 def _lines(items: tuple[object, ...]) -> str:

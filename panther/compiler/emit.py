@@ -12,9 +12,10 @@ Neighbouring operations of matrix units become one instruction.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
-from panther.arch.core import SCALARS
+from panther.arch.core import LANES, SCALARS
 from panther.arch.tile import SEQUENCER
 from panther.compiler.allocation import PARAMETER, RATES, RING_WORDS, Layout
 from panther.compiler.communication import UnitPrograms
@@ -25,6 +26,7 @@ from panther.compiler.loops import (
     Every,
     Loop,
     Op,
+    Origin,
     Register,
     Scalar,
     Statement,
@@ -44,12 +46,24 @@ Pointers = dict[tuple[str, Steps], list[tuple[int, int]]]
 """By space and steps: scalar registers and the offset each stands for."""
 
 
+@dataclass(frozen=True)
+class Emitted:
+    """Assembly of a unit."""
+
+    text: str
+    origins: tuple[Origin, ...]
+    """What every instruction is there for."""
+
+
 class _Emitter:
     """Text of one unit."""
 
     def __init__(self, unit: Core, layout: Layout) -> None:
         self.unit, self.layout = unit, layout
         self.lines: list[str] = []
+        self.origins: list[Origin] = []
+        self.origin = Origin()
+        self.known: dict[tuple[str, str, int], Origin] = {}
         self.labels = 0
         self.counters = {
             name: SCALARS - 1 - n for n, name in enumerate(layout.counters.get(unit, []))
@@ -64,9 +78,12 @@ class _Emitter:
 
     # ---- lines
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, lane: int = 0) -> None:
         label, self.landing = self.landing, ""
         self.lines.append(f"{label + ':' if label else '':8}{text}")
+        origin = self.origin
+        key = (origin.layer, origin.phase, lane)
+        self.origins.append(self.known.setdefault(key, Origin(*key)))
 
     def label(self) -> str:
         self.labels += 1
@@ -90,7 +107,7 @@ class _Emitter:
 
     # ---- the whole
 
-    def outer(self, prologue: Sequence[Statement], body: Sequence[Statement]) -> str:
+    def outer(self, prologue: Sequence[Statement], body: Sequence[Statement]) -> Emitted:
         layout, unit = self.layout, self.unit
         self.line(f"csr watchdog, {WATCHDOG}")
         if self.counters:
@@ -125,7 +142,7 @@ class _Emitter:
             self.line(f"sadd s{n}, s{n}, -1")
             self.line(f"br.ne s{n}, s0, {label}")
         self.line("hlt")
-        return "\n".join(self.lines) + "\n"
+        return Emitted("\n".join(self.lines) + "\n", tuple(self.origins))
 
     @property
     def examples(self) -> bool:
@@ -226,9 +243,12 @@ class _Emitter:
     def nest(self, statements: Sequence[Statement]) -> None:
         """A loop nest, or instructions that are in none."""
         self.free, self.pointers, self.scalars = self.pool, {}, {}
+        before = self.origin
         if any(isinstance(s, Loop) for s in statements):
+            self.origin = statements[0].origin
             self.set_pointers(statements)
         self.inside(statements)
+        self.origin = before
         self.free, self.pointers, self.scalars = self.pool, {}, {}
 
     # ---- addresses
@@ -297,6 +317,7 @@ class _Emitter:
     def inside(self, statements: Sequence[Statement]) -> None:
         loops = sum(isinstance(s, Loop) for s in statements)
         for s in _merged(statements):
+            self.origin = s.origin
             if isinstance(s, Loop):
                 self.loop(s)
                 if loops > 1:
@@ -307,6 +328,7 @@ class _Emitter:
                 label = self.label()
                 self.line(f"br.ne s{counter}, s0, {label}")
                 self.inside(s.body)
+                self.origin = s.origin
                 self.line(f"sset s{counter}, {s.period}")
                 self.land(label)
             else:
@@ -317,6 +339,7 @@ class _Emitter:
         label = self.label()
         self.line(f"loop {loop.count}, {label}")
         self.inside(loop.body)
+        self.origin = loop.origin
         inner = [s for s in loop.body if isinstance(s, Loop)]
         self.move(loop.variable, 1, inner if len(inner) == 1 else [])
         if self.landing:
@@ -333,10 +356,12 @@ class _Emitter:
                 self.line(f"sadd s{scalar}, s{scalar}, {move}")
 
     def op(self, op: Op) -> None:
-        texts = []
+        texts, lane = [], 0
         for operand in op.operands:
             if isinstance(operand, Address):
                 texts.append(self.address(operand))
+                # spaces, and the steps of what moves, are whole groups
+                lane = self.place(operand)[1] % LANES
             elif isinstance(operand, Scalar):
                 texts.append(self.constant(operand.name))
             elif isinstance(operand, Register):
@@ -345,7 +370,7 @@ class _Emitter:
                 texts.append(str(operand))
         if op.name == "st" and len(op.operands) == 3:
             texts.append("plain")
-        self.line(f"{op.name} {', '.join(texts)}")
+        self.line(f"{op.name} {', '.join(texts)}", lane)
 
     def register(self, register: Register) -> str:
         if register.bank:
@@ -376,23 +401,25 @@ def _merged(statements: Sequence[Statement]) -> Iterator[Statement]:
         operations: dict[str, list[str]] = {}
         for s in part:
             assert isinstance(s, Op)
-            core = s.core
+            core, origin = s.core, s.origin
             unit, _, operation = str(s.operands[0]).partition(":")
             if operation in operations.get(unit, []):
-                yield _units(core, name, operations)
+                yield _units(core, name, operations, origin)
                 operations = {}
             operations.setdefault(unit, []).append(operation)
-        yield _units(core, name, operations)
+        yield _units(core, name, operations, origin)
 
 
-def _units(core: Core, name: str, operations: Mapping[str, Sequence[str]]) -> Op:
+def _units(
+    core: Core, name: str, operations: Mapping[str, Sequence[str]], origin: Origin
+) -> Op:
     texts = [
         f"{unit}:{'+'.join(ops)}" if name == "mcu" else unit for unit, ops in operations.items()
     ]
-    return Op(core, name, tuple(texts))
+    return Op(core, name, tuple(texts), origin)
 
 
-def emit(programs: UnitPrograms, layout: Layout) -> dict[Core, str]:
+def emit(programs: UnitPrograms, layout: Layout) -> dict[Core, Emitted]:
     """Assembly text of every unit; ``EPOCHS``, ``BATCHES`` and ``BATCH`` are for the assembler.
 
     Raises

@@ -15,6 +15,8 @@ machine (``panther/arch/isa.py``) with names for addresses::
         deliver 0.0 relu 8 -> 0.1 relu, 1.0 relu
     every 0.0 conv 16
       0.0 crs m0
+
+Statements know their :class:`Origin`, which is neither compared nor in the text.
 """
 
 import re
@@ -33,6 +35,26 @@ OUTER = ("EPOCHS", "BATCHES", "BATCH")
 """Counts of loops that a run decides."""
 HISTORY = "HISTORY"
 """Count of a loop over the batches before that are kept, as many as there are, youngest first."""
+
+
+PHASES = (
+    "control", "set-up", "input", "forward", "loss", "backward", "update", "resolve",
+    "communication",
+)  # fmt: skip
+"""What instructions are for: loops over examples, batches and epochs; what is done once; copies of
+the example; the steps of training; CRS; and words that go from core to core."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a statement, or an instruction, is there for."""
+
+    layer: str = ""
+    """Name of the network's node; none of what all layers share."""
+    phase: str = "control"
+    """One of ``PHASES``."""
+    lane: int = 0
+    """Of an instruction that takes words of the memory: place of the first in its group."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,7 @@ class Op:
     core: Core
     name: str
     operands: tuple[Operand, ...]
+    origin: Origin = field(default=Origin(), compare=False)
 
     def __str__(self) -> str:
         return f"{_core(self.core)} {self.name} {', '.join(map(str, self.operands))}"
@@ -98,6 +121,7 @@ class Deliver:
     register: Register
     length: int
     targets: tuple[tuple[Core, Register], ...]
+    origin: Origin = field(default=Origin(), compare=False)
 
     def __str__(self) -> str:
         to = ", ".join(f"{_core(core)} {register}" for core, register in self.targets)
@@ -114,6 +138,7 @@ class Loop:
     variable: str
     count: int | str
     body: tuple["Statement", ...]
+    origin: Origin = field(default=Origin(), compare=False)
 
     def __str__(self) -> str:
         return f"loop {self.variable} {self.count}"
@@ -127,6 +152,7 @@ class Every:
     counter: str
     period: int
     body: tuple["Statement", ...]
+    origin: Origin = field(default=Origin(), compare=False)
 
     def __str__(self) -> str:
         return f"every {_core(self.core)} {self.counter} {self.period}"

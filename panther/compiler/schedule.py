@@ -49,6 +49,7 @@ from panther.compiler.loops import (
     LoopProgram,
     Op,
     Operand,
+    Origin,
     Register,
     Scalar,
     Statement,
@@ -65,6 +66,8 @@ LABEL = "label"
 ROWS_OF_WINDOW = 63
 WORDS_OF_ROW = 255
 """What ``ld2`` gathers at most."""
+_PHASES = {Does.FORWARD: "forward", Does.LOSS: "loss", Does.UPDATE: "update"}
+"""Of steps that are not part of the way back."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class Scheduler:
         for unit in placed:
             self.units.setdefault(unit.crossbar.matrix, []).append(unit)
         self._blocks: list[list[Statement]] = [[]]
+        self._origin = Origin()
         self._variables: list[str] = []
         self._registers = 0
         self.maps: dict[tuple[Core, str], Map] = {}
@@ -227,7 +231,14 @@ class Scheduler:
     # ---- writing statements
 
     def emit(self, core: Core, name: str, *operands: Operand) -> None:
-        self._blocks[-1].append(Op(core, name, operands))
+        self._blocks[-1].append(Op(core, name, operands, self._origin))
+
+    @contextmanager
+    def of(self, layer: str, phase: str) -> Iterator[None]:
+        """What is emitted inside is there for this."""
+        before, self._origin = self._origin, Origin(layer, phase)
+        yield
+        self._origin = before
 
     @contextmanager
     def loop(self, variable: str, count: int | str) -> Iterator[None]:
@@ -241,7 +252,7 @@ class Scheduler:
         self._variables.pop()
         body = tuple(self._blocks.pop())
         if body:
-            self._blocks[-1].append(Loop(variable, count, body))
+            self._blocks[-1].append(Loop(variable, count, body, self._origin))
 
     @contextmanager
     def pixels(self, height: int, width: int) -> Iterator[None]:
@@ -274,7 +285,8 @@ class Scheduler:
         """Registers with a core's words at other cores, and at itself."""
         targets = {core: self.register("in") for core in cores if core != source}
         if targets:
-            self._blocks[-1].append(Deliver(source, register, length, tuple(targets.items())))
+            to = tuple(targets.items())
+            self._blocks[-1].append(Deliver(source, register, length, to, self._origin))
         return {core: targets.get(core, register) for core in cores}
 
     def hand_on(self, tensor: str, core: Core, place: Register, channel: int, length: int) -> None:
@@ -625,9 +637,9 @@ class Scheduler:
 
     def update(self, node: Node) -> None:
         """Outer products of an example."""
-        self.multiplied(
-            node, Scalar(f"rate.{node.name}"), self.plan.rate(self.network, node, 0).shift
-        )
+        shift = self.plan.rate(self.network, node, 0).shift
+        with self.of(node.name, "update"):
+            self.multiplied(node, Scalar(f"rate.{node.name}"), shift)
 
     def multiplied(self, node: Node, by: Scalar, shift: int) -> None:
         """Outer products of an example, with what is in ``d.m`` multiplied."""
@@ -657,11 +669,14 @@ class Scheduler:
                 self.emit(unit.core, "mcu", f"m{unit.unit}:opa")
             period = self.plan.crs_period
             if self.plan.variant != "V3" and period is not None:
+                origin = Origin(node.name, "resolve")
                 for core in self.cores(node.name):
                     body = tuple(
-                        Op(core, "crs", (f"m{u.unit}",)) for u in (*units, *back) if u.core == core
+                        Op(core, "crs", (f"m{u.unit}",), origin)
+                        for u in (*units, *back)
+                        if u.core == core
                     )
-                    self._blocks[-1].append(Every(core, node.name, period, body))
+                    self._blocks[-1].append(Every(core, node.name, period, body, origin))
 
     def multiply_kept(self, node: Node, by: Scalar, shift: int) -> None:
         """Pixel (y, x) of ``d.m`` where it lies, every word of it that a core has once."""
@@ -683,43 +698,51 @@ class Scheduler:
     def prologue(self) -> None:
         """Configures all units and feeds the biases."""
         for matrix, units in self.units.items():
-            feedback = matrix.endswith(FEEDBACK)
-            node = self.network[matrix.removesuffix(FEEDBACK)]
-            shift = self.plan.mvm_shift(self.network, node)
-            back = self.plan.mtvm_shift(node) if returns_error(self.network, node) else 0
-            bias = self.network.rows(node) - 1 if node.bias else -1
-            one = 1 << self.plan.fraction(self.network, node.inputs[0])
-            for unit in units:
-                core, m = unit.core, f"m{unit.unit}"
-                c = unit.crossbar
-                self.emit(core, "mcfg", m, "rows", len(c.rows))
-                self.emit(core, "mcfg", m, "columns", len(c.columns))
-                self.emit(core, "mcfg", m, "mvm_shift", back if feedback else shift)
-                if "mtvm" in c.operations:
-                    self.emit(core, "mcfg", m, "mtvm_shift", back)
-                if self.plan.variant == "V3":
-                    self.emit(core, "mcfg", m, "eager", 1)
-                for bank in ("mvm_in", "opa_rows"):
-                    self.emit(core, "vset", Register(f"{m}.{bank}"), 0, self.plan.mcu.rows)
-                for bank in ("mtvm_in", "opa_columns"):
-                    self.emit(core, "vset", Register(f"{m}.{bank}"), 0, self.plan.mcu.columns)
-                fed = c.columns if feedback else c.rows
-                if bias in fed:
-                    banks = ["opa_columns"] if feedback else ["mvm_in", "opa_rows"]
-                    for bank in banks:
-                        place = Register(f"{m}.{bank}", bias - fed.start)
-                        self.emit(core, "vset", place, min(one, 32767), 1)
+            with self.of(matrix.removesuffix(FEEDBACK), "set-up"):
+                self.configure(matrix, units)
         for core in self._labels:
-            most = max(
-                node.shape[2] for node in self.network.losses if self.home(node.name) == core
-            )
-            classes, made = "classes", 1
-            self.emit(core, "vset", Register(classes), 0, 1)
-            while made < most:
-                length = min(made, most - made)
-                place = Register(classes, made)
-                self.emit(core, "vi.add", place, Register(classes), made, length)
-                made += length
+            losses = [node for node in self.network.losses if self.home(node.name) == core]
+            with self.of(losses[0].name, "set-up"):
+                self.number_classes(core, max(node.shape[2] for node in losses))
+
+    def configure(self, matrix: str, units: Sequence[Placed]) -> None:
+        """Registers of a matrix's units, and words of XbarIn that stay as they are."""
+        feedback = matrix.endswith(FEEDBACK)
+        node = self.network[matrix.removesuffix(FEEDBACK)]
+        shift = self.plan.mvm_shift(self.network, node)
+        back = self.plan.mtvm_shift(node) if returns_error(self.network, node) else 0
+        bias = self.network.rows(node) - 1 if node.bias else -1
+        one = 1 << self.plan.fraction(self.network, node.inputs[0])
+        for unit in units:
+            core, m = unit.core, f"m{unit.unit}"
+            c = unit.crossbar
+            self.emit(core, "mcfg", m, "rows", len(c.rows))
+            self.emit(core, "mcfg", m, "columns", len(c.columns))
+            self.emit(core, "mcfg", m, "mvm_shift", back if feedback else shift)
+            if "mtvm" in c.operations:
+                self.emit(core, "mcfg", m, "mtvm_shift", back)
+            if self.plan.variant == "V3":
+                self.emit(core, "mcfg", m, "eager", 1)
+            for bank in ("mvm_in", "opa_rows"):
+                self.emit(core, "vset", Register(f"{m}.{bank}"), 0, self.plan.mcu.rows)
+            for bank in ("mtvm_in", "opa_columns"):
+                self.emit(core, "vset", Register(f"{m}.{bank}"), 0, self.plan.mcu.columns)
+            fed = c.columns if feedback else c.rows
+            if bias in fed:
+                banks = ["opa_columns"] if feedback else ["mvm_in", "opa_rows"]
+                for bank in banks:
+                    place = Register(f"{m}.{bank}", bias - fed.start)
+                    self.emit(core, "vset", place, min(one, 32767), 1)
+
+    def number_classes(self, core: Core, most: int) -> None:
+        """0, 1, 2 and so on in a register."""
+        classes, made = "classes", 1
+        self.emit(core, "vset", Register(classes), 0, 1)
+        while made < most:
+            length = min(made, most - made)
+            place = Register(classes, made)
+            self.emit(core, "vi.add", place, Register(classes), made, length)
+            made += length
 
     def buffers(self) -> tuple[Buffer, ...]:
         slots: set[tuple[Core, str]] = set()
@@ -737,6 +760,12 @@ class Scheduler:
         for core in self._labels:
             found.append(Buffer(core, LABEL, "example", 4))
         return tuple(sorted(found, key=lambda b: (b.core, b.name)))
+
+    def _made_by(self, name: str) -> str:
+        """The node that makes a map's tensor; the matrix, if a fused function does."""
+        tensor = name.removesuffix(".low")[2:]
+        makers = (n.name for n in self.network.matrices if result(self.network, n).name == tensor)
+        return next(makers, tensor)
 
     def fill(self, buffer: Buffer) -> None:
         """Words around an image, and behind its channels, that nobody writes afterwards."""
@@ -756,10 +785,14 @@ class Scheduler:
 
     def make(self) -> LoopProgram:
         with self.loop("example", "BATCH"):
-            self.copy_input()
+            source = self.network.nodes[0].name
+            with self.of(source, "input"):
+                self.copy_input()
             for step in self.steps:
-                self.step(step)
-            self.keep_input()
+                with self.of(step.node.name, _PHASES.get(step.does, "backward")):
+                    self.step(step)
+            with self.of(source, "input"):
+                self.keep_input()
         if self.plan.variant == "V2":
             updated = [step.node for step in self.steps if step.does == Does.UPDATE]
             with self.loop("replay", "BATCH"):
@@ -769,17 +802,20 @@ class Scheduler:
                 again = factor(self.plan.momentum)
                 with self.loop("age", HISTORY), self.loop("replay", "BATCH"):
                     for node in updated:
-                        self.multiplied(node, Scalar(f"={again.multiplier}"), again.shift)
+                        with self.of(node.name, "update"):
+                            self.multiplied(node, Scalar(f"={again.multiplier}"), again.shift)
         if self.plan.variant == "V3":
-            for units in self.units.values():
-                for unit in units:
-                    self.emit(unit.core, "crs", f"m{unit.unit}")
+            for matrix, units in self.units.items():
+                with self.of(matrix.removesuffix(FEEDBACK), "resolve"):
+                    for unit in units:
+                        self.emit(unit.core, "crs", f"m{unit.unit}")
         body = tuple(self._blocks.pop())
         self._blocks.append([])
         self.prologue()
         buffers = self.buffers()
         for buffer in buffers:
-            self.fill(buffer)
+            with self.of(self._made_by(buffer.name), "set-up"):
+                self.fill(buffer)
         return LoopProgram(buffers, tuple(self._blocks.pop()), body)
 
     def copy_input(self) -> None:

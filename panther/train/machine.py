@@ -36,7 +36,7 @@ class Machine:
 
     def __init__(self, host: Host, compiled: Compiled) -> None:
         self.host, self.compiled = host, compiled
-        self.opas = {name: 0 for name in self._matrices}
+        self.opas = {name: 0 for name in self.matrices}
         """OPAs of every matrix since its last CRS."""
         self.batches = 0
         """Batches trained so far, whose outer products momentum applies again."""
@@ -45,7 +45,7 @@ class Machine:
         self._counts: tuple[int, int, int] | None = None
 
     @property
-    def _matrices(self) -> dict[str, tuple[int, int]]:
+    def matrices(self) -> dict[str, tuple[int, int]]:
         """Rows and columns of every matrix, transposed ones included."""
         found: dict[str, tuple[int, int]] = {}
         for placed in self.compiled.placed:
@@ -79,7 +79,7 @@ class Machine:
         """
         slices = self.compiled.node.tile.core.mcu.slices.count
         found = {
-            name: np.zeros((slices, *shape), np.int16) for name, shape in self._matrices.items()
+            name: np.zeros((slices, *shape), np.int16) for name, shape in self.matrices.items()
         }
         seen: set[tuple[str, int, int]] = set()
         for placed in self.compiled.placed:
@@ -95,7 +95,7 @@ class Machine:
 
     async def run(
         self, x: Ints, labels: Ints, *, batch: int, epochs: Sequence[int] = (0,),
-        limit_cycles: int = 1 << 40,
+        limit_cycles: int = 1 << 40, clear_counters: bool = False,
     ) -> None:  # fmt: skip
         """Train on examples, ``len(x) / batch`` batches, once for each of ``epochs``.
 
@@ -109,6 +109,10 @@ class Machine:
             Examples of a batch; at most that of the plan, with momentum not fewer either.
         epochs
             Numbers of the epochs, for their learning rates; at most ``RUN_EPOCHS``.
+        limit_cycles
+            In which one of the units has to end.
+        clear_counters
+            Clear the performance counters when all is in place, so that they tell of the run alone.
 
         Raises
         ------
@@ -134,6 +138,8 @@ class Machine:
         await self._write_examples(x, labels)
         await self._write_parameters(epochs)
         await self._clear_rings()
+        if clear_counters:
+            await self.host.clear_counters()
         await self.host.run(dict.fromkeys(self.compiled.texts, 0), limit_cycles)
         self._count_opas(len(x) * len(epochs))
 

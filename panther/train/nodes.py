@@ -23,6 +23,7 @@ INSTRUCTIONS = 2048
 MOST_INSTRUCTIONS = 1 << ADDRESS_BITS
 MOST_REGISTERS = (1 << ADDRESS_BITS) - GENERAL_BASE
 MOST_TILES = 1 << TILE_BITS
+PAPER_MEMORY_WORDS = CoreParams().memory_words
 TILES = ((8, 2), (4, 2), (2, 2), (1, 2), (1, 1))
 """Cores of a tile, and crossbars of a core: with fewer there is more memory for each."""
 
@@ -82,20 +83,21 @@ def _crossbars(overrides: Sequence[str]) -> McuParams:
 
 
 def fit(
-    network: Network, plan: TrainPlan, node: NodeParams | None = None, *, least: bool = False
-) -> Fitted:
+    network: Network, plan: TrainPlan, node: NodeParams | None = None, *, least: bool = False,
+    memory_words: int = PAPER_MEMORY_WORDS,
+) -> Fitted:  # fmt: skip
     """Compile a network for a node, or for the smallest of the paper's tiles that holds it.
 
-    Without ``node`` tiles have the plan's crossbars and the paper's memory; cores have more
-    registers, tiles fewer cores and these fewer crossbars, if they must, or with ``least`` if no
-    more are used.
+    Without ``node`` tiles have the plan's crossbars and ``memory_words``, the paper's if not given;
+    cores have more registers, tiles fewer cores and these fewer crossbars, if they must, or with
+    ``least`` if no more are used.
 
     Raises
     ------
     TrainError
         If it does not fit; the message says what is missing, and how many tiles it needs.
     """
-    nodes = [node] if node is not None else list(_meshes(network, plan, least))
+    nodes = [node] if node is not None else list(_meshes(network, plan, least, memory_words))
     failure: Exception | None = None
     for candidate in nodes:
         try:
@@ -113,11 +115,13 @@ def _first_line(error: Exception | None) -> str:
     return str(error).splitlines()[0]
 
 
-def _meshes(network: Network, plan: TrainPlan, least: bool) -> Iterator[NodeParams]:
+def _meshes(
+    network: Network, plan: TrainPlan, least: bool, memory_words: int
+) -> Iterator[NodeParams]:
     """From the fewest tiles to the most memory for each crossbar."""
     crossbars = len(cut(network, plan))
     for cores, mcus in TILES:
-        node = _like_paper(cores, mcus, plan.mcu)
+        node = _like_paper(cores, mcus, plan.mcu, memory_words)
         in_tile = cores * mcus
         tiles = -(-crossbars // in_tile)
         if tiles > MOST_TILES:
@@ -128,7 +132,7 @@ def _meshes(network: Network, plan: TrainPlan, least: bool) -> Iterator[NodePara
                 )
             return
         if least and tiles == 1:  # what nobody uses is built and simulated all the same
-            node = _like_paper(-(-crossbars // mcus), mcus, plan.mcu)
+            node = _like_paper(-(-crossbars // mcus), mcus, plan.mcu, memory_words)
         width = math.isqrt(tiles - 1) + 1
         mesh = replace(node, width=width, height=-(-tiles // width))
         yield mesh
@@ -136,8 +140,10 @@ def _meshes(network: Network, plan: TrainPlan, least: bool) -> Iterator[NodePara
         yield replace(mesh, tile=replace(mesh.tile, core=core))
 
 
-def _like_paper(cores: int, mcus: int, mcu: McuParams = PAPER) -> NodeParams:
-    core = CoreParams(mcu=mcu, mcus=mcus, instructions=INSTRUCTIONS)
+def _like_paper(
+    cores: int, mcus: int, mcu: McuParams = PAPER, memory_words: int = PAPER_MEMORY_WORDS
+) -> NodeParams:
+    core = CoreParams(mcu=mcu, mcus=mcus, instructions=INSTRUCTIONS, memory_words=memory_words)
     tile = TileParams(core=core, cores=cores, instructions=INSTRUCTIONS)
     return NodeParams(tile=tile, width=1, height=1)
 

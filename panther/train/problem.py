@@ -56,6 +56,7 @@ class Problem:
         """
         plan = asdict(self.plan)
         del plan["epochs"]
+        del plan["mcu"]["cycles"]  # they say when, not what
         device = plan["mcu"]["device"]
         if device["fault_file"]:  # what is in it, wherever it stands
             device["fault_file"] = sha256(Path(device["fault_file"]).read_bytes()).hexdigest()

@@ -185,6 +185,11 @@ def train(
                 f"golden, not {count}"
             )
         fitted = fit(problem.network, problem.plan, wanted, least=engine == "rtl")
+        if engine == "rtl":
+            try:
+                fitted.compiled.node.tile.core.check_rtl()
+            except ValueError as error:
+                raise TrainError(str(error)) from error
     place = None if folder is None else RunFolder(Path(folder), tensorboard=tensorboard)
     if place is not None:
         place.check(resume=resume)

@@ -89,7 +89,8 @@ def test_smaller_node_has_less():
 def test_fields_hold_what_a_node_may_have(params):
     values = {register.name: register for register in node_registers(params)}
     assert values["mesh"].reset == params.height << 16 | params.width
-    assert values["tile_sizes"].reset == params.tile.groups << 16 | params.tile.instructions
+    assert values["tile_sizes"].reset == params.tile.instructions
+    assert values["memory_size"].reset == params.tile.groups
 
 
 def test_addresses():
@@ -99,8 +100,8 @@ def test_addresses():
     assert tile_address(255, "counter", 94) == 0x100000 + 0x100 + 4 * 94
     assert unit_address(1, 8, "status") == 0x2000 + 0x600 + 4
     assert memory_address(0, WORDS, 3) == 24
-    assert memory_address(1, STATES, 3) == 0x4100018
-    assert memory_address(0, PROGRAM, 8, 5) == 0x280028
+    assert memory_address(1, STATES, 3) == 0x4400018
+    assert memory_address(0, PROGRAM, 8, 5) == 0x880028
     assert memory_address(2, CELLS, 7, 7, 255, 255) == 0x8000000 + 0x3FFFFF8
 
 
@@ -135,7 +136,7 @@ def test_what_does_not_exist_has_no_address(call, message):
 def test_windows_do_not_overlap():
     """The last word of each lies before the first of the next, inside of the tile."""
     most = {
-        "group": 8191, "unit": 8, "instruction": 8191, "core": 7, "mcu": 7, "row": 255,
+        "group": (1 << 19) - 1, "unit": 8, "instruction": 8191, "core": 7, "mcu": 7, "row": 255,
         "column": 255,
     }  # fmt: skip
     ends = [window.address(*(most[name] for name, _ in window.strides)) + 8 for window in WINDOWS]

@@ -23,7 +23,7 @@ from panther.arch.presets import CORES, FINE, PAPER, PAPER_ADC9, SMALL, TINY
 UNIT_NAMES = (
     "slices, value_bits, device, rows, columns, operand_bits, adc.bits, adc.step_log2, "
     "adc.per_slice, timing.integrate_cycles, timing.pulse_cycles, timing.program_cycles, "
-    "opa.row_digits, opa.column_digits, opa.skip_steps, headroom"
+    "cycles.mvm, cycles.mtvm, cycles.opa, cycles.crs, opa.row_digits, opa.column_digits, opa.skip_steps, headroom"
 )
 NAMES = f"{UNIT_NAMES}, device.NAME"
 OF_CORES = f"{UNIT_NAMES}, mcus, registers, instructions, memory_words, memory_cycles"
@@ -50,6 +50,10 @@ def test_nothing_changes_nothing():
         ("timing.integrate_cycles=9", "timing.integrate_cycles", 9),
         ("timing.pulse_cycles=9", "timing.pulse_cycles", 9),
         ("timing.program_cycles=9", "timing.program_cycles", 9),
+        ("cycles.mvm=16146", "cycles.mvm", 16146),
+        ("cycles.mtvm=1", "cycles.mtvm", 1),
+        ("cycles.opa=7", "cycles.opa", 7),
+        ("cycles.crs=8", "cycles.crs", 8),
     ],
 )
 def test_each_name_sets_its_parameter(text, path, expected):

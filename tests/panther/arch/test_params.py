@@ -5,7 +5,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from panther.arch.params import AdcParams, McuParams, OpaParams, SliceParams, TimingParams
+from panther.arch.params import (
+    AdcParams,
+    McuParams,
+    OpaParams,
+    OperationCycles,
+    SliceParams,
+    TimingParams,
+)
 from panther.arch.presets import PAPER, PRESETS, TINY
 
 whole = st.integers(-(2**40), 2**40)
@@ -131,6 +138,14 @@ def test_slice_properties():
         ({"slices": None}, "Slices must be SliceParams, not None"),
         ({"adc": (9,) * 8}, "ADC must be AdcParams, not (9, 9, 9, 9, 9, 9, ...)"),
         ({"timing": 4}, "Timing must be TimingParams, not 4"),
+        ({"cycles": 4}, "Cycles must be OperationCycles, not 4"),
+        (
+            {"headroom": 4, "cycles": OperationCycles(opa=5)},
+            (
+                "Cycles of OPA must be left to the RTL with headroom groups, for they depend on "
+                "the rows that are resolved, not 5"
+            ),
+        ),
         ({"operand_bits": 17}, "Operand bits must be an integer in the range [2, 16], not 17"),
         (
             {"adc": AdcParams(bits=(9,) * 7)},
@@ -183,6 +198,8 @@ def test_impossible_unit(keywords, expected):
         (TimingParams, "integrate_cycles", 1, "Integrate cycles", "[2, 255], not 1"),
         (TimingParams, "pulse_cycles", 0, "Pulse cycles", "[1, 255], not 0"),
         (TimingParams, "program_cycles", 256, "Program cycles", "[2, 255], not 256"),
+        (OperationCycles, "mvm", 0, "Cycles of MVM", "[1, 1073741823], not 0"),
+        (OperationCycles, "crs", 1 << 30, "Cycles of CRS", "[1, 1073741823], not 1073741824"),
     ],
 )
 def test_impossible_converters_and_timing(call, name, value, field, limits):
@@ -195,6 +212,13 @@ def test_converters_that_are_no_tuple(value):
         assert message(AdcParams, **{attribute: value}) == (
             f"{name} must be a tuple or a list, not {value!r}"
         )
+
+
+def test_other_cycles_are_none_of_the_rtls():
+    McuParams().check_rtl()
+    expected = "Cycles of operations must be those of the RTL where there is RTL, not given"
+    with pytest.raises(ValueError, match=expected):
+        McuParams(cycles=OperationCycles(mtvm=5)).check_rtl()
 
 
 def test_lists_become_tuples():
@@ -220,7 +244,7 @@ junk = st.recursive(
 )
 
 
-@pytest.mark.parametrize("kind", [SliceParams, AdcParams, TimingParams, McuParams])
+@pytest.mark.parametrize("kind", [SliceParams, AdcParams, TimingParams, OperationCycles, McuParams])
 @given(st.data())
 def test_any_field_is_right_or_a_value_error(kind, data):
     names = st.sampled_from([field.name for field in fields(kind)])

@@ -20,6 +20,14 @@ def pictures():
     return model
 
 
+def large_map():
+    """A convolution whose map does not fit 64 KiB."""
+    model = Model((1, 24, 24), name="large-map", seed=1)
+    x = model.input.conv2d(80, 3, padding=1).relu().max_pool(6).max_pool(4)
+    x.flatten().linear(4).softmax_cross_entropy()
+    return model
+
+
 def local_errors():
     """8-6-4, both layers with losses of their own, and no product by transposed weights."""
     model = Model((8,), name="local-errors", seed=1)

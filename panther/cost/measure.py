@@ -1,0 +1,215 @@
+"""A compiled network is run for some examples, and all that is counted is read.
+
+Weights and inputs are random: counts depend on them only where work on zeros is left out
+(``skip_steps``), and where headroom is tracked. Counters come from the host, so that those of RTL
+are had in the same way; the profile of the programs is the twin's alone.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.system.node import Node
+from panther.arch.params import OperationCycles
+from panther.arch.tile import SEQUENCER
+from panther.compiler.compile import Compiled
+from panther.compiler.loops import Core
+from panther.energy import PriceSet
+from panther.host import Host, HostError, TransactionTransport, Transport, now
+from panther.train.machine import Machine
+from panther.train.twin import Cells, Ints, Twin, random_cells, ready
+
+MOST_CYCLES = 1 << 28
+"""Of a run: counters have 32 bits, and none that is priced counts more than 16 a cycle."""
+ENGINES = ("transaction", "rtl")
+
+Counts = Mapping[str, int]
+Look = Callable[[Node], None]
+"""Is shown the node now and then."""
+
+
+class CostError(ValueError):
+    """A run that cannot be made, or does not fit its counters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What was counted from the start of all units to the end of the last one."""
+
+    compiled: Compiled
+    engine: str
+    """One of ``ENGINES``."""
+    examples: int
+    cycles: int
+    counters: tuple[Counts, ...]
+    """Of every tile, by :func:`panther.arch.tile.counter_names`."""
+    routers: tuple[Counts, ...]
+    """Of every tile's router, by :func:`panther.arch.node.counter_names`."""
+    profiles: Mapping[Core, NDArray[np.int64]]
+    """Of every instruction of a unit's program the times it retired and the cycles from its D to
+    there, shape (instructions, 2); none of RTL.
+    """
+    opas: Mapping[str, int]
+    """Of every matrix those since its last CRS, at the end."""
+    seconds: float
+    """The run took on this machine, without building and loading."""
+
+
+class _Watched(TransactionTransport):
+    """Shows somebody the node after every slice of cycles."""
+
+    def __init__(self, node: Node, look: Look, slice_cycles: int) -> None:
+        super().__init__(node)
+        self._look, self._slice = look, slice_cycles
+
+    async def wait(self, limit_cycles: int) -> bool:
+        left = limit_cycles
+        while left > 0:
+            step = min(self._slice, left)
+            ended = await super().wait(step)
+            self._look(self.node)
+            if ended or self.node.quiet:
+                return ended
+            left -= step
+        return False
+
+
+def with_cycles(compiled: Compiled, cycles: OperationCycles) -> Compiled:
+    """The same programs on a node whose matrix units take so many cycles; results stay the same,
+    and there is no such RTL.
+    """
+    plan, node = compiled.plan, compiled.node
+    tile, core = node.tile, node.tile.core
+    mcu = replace(core.mcu, cycles=cycles)
+    node = replace(node, tile=replace(tile, core=replace(core, mcu=mcu)))
+    return replace(compiled, plan=replace(plan, mcu=mcu), node=node)
+
+
+def cycles_of(prices: PriceSet) -> OperationCycles:
+    """Cycles of whole operations as the source of a price set has them."""
+    return OperationCycles(**prices.cycles)
+
+
+def prepared(
+    compiled: Compiled, *, seed: int = 1, cells: Mapping[str, Cells] | None = None,
+    trace: bool = False, look: Look | None = None, slice_cycles: int = 1 << 16,
+) -> Twin:  # fmt: skip
+    """A twin with weights, that has not run yet.
+
+    Parameters
+    ----------
+    compiled, seed, cells
+        As :func:`panther.train.twin.ready` takes them.
+    trace
+        Whether events of the cores are recorded.
+    look, slice_cycles
+        Is shown the node every so many cycles.
+    """
+    if look is None:
+        return ready(compiled, seed, cells=cells, trace=trace)
+    shown = look
+
+    def transport(node: Node) -> TransactionTransport:
+        return _Watched(node, shown, slice_cycles)
+
+    return ready(compiled, seed, cells=cells, trace=trace, transport=transport)
+
+
+def measure(
+    compiled: Compiled, *, examples: int | None = None, seed: int = 1,
+    cells: Mapping[str, Cells] | None = None, data: tuple[Ints, Ints] | None = None,
+    simulator: str | None = None, look: Look | None = None,
+) -> Run:  # fmt: skip
+    """Train on some examples and count.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    examples : int, optional
+        Whole batches of the plan; one if not given.
+    seed : int
+        Of random weights and examples.
+    cells : mapping of str to ndarray, optional
+        Weights instead, shape (slices, rows, columns) of every matrix.
+    data : (ndarray, ndarray), optional
+        Examples instead, shape (examples, height, width, channels), and labels.
+    simulator : str, optional
+        "verilator" or "icarus": run RTL; the twin if not given.
+    look : callable, optional
+        Is shown the twin now and then.
+
+    Raises
+    ------
+    CostError
+        If the examples are no whole batches, do not fit the tiles' memories, or take so long that
+        counters may wrap.
+    HostError
+        If a unit stops for a fault.
+    """
+    plan = compiled.plan
+    if data is None:
+        count = plan.batch if examples is None else examples
+    else:
+        count = len(data[0])
+    room = compiled.layout.room
+    if count < 1 or count % plan.batch or count > room:
+        raise CostError(
+            f"Examples must be whole batches of {plan.batch}, at most the {room} that fit the "
+            f"tiles' memories, not {count}"
+        )
+    if simulator is not None:
+        return _in_rtl(compiled, count, seed, cells, data, simulator)
+    twin = prepared(compiled, seed=seed, cells=cells, look=look)
+    x, labels = twin.examples(count, seed) if data is None else data
+    found = _run(twin.machine, x, labels, "transaction")
+    return replace(
+        found, profiles={unit: twin.node.profile(*unit) for unit in compiled.emitted}
+    )
+
+
+def _in_rtl(
+    compiled: Compiled, count: int, seed: int, cells: Mapping[str, Cells] | None,
+    data: tuple[Ints, Ints] | None, simulator: str,
+) -> Run:  # fmt: skip
+    from panther.train.rtl import RtlTransport
+
+    with RtlTransport(compiled.node, simulator, crossbars=compiled.crossbars) as transport:
+        machine = Machine(Host(transport), compiled)
+        now(machine.load_cells(random_cells(compiled, seed) if cells is None else cells))
+        x, labels = random_examples(compiled, count, seed) if data is None else data
+        return _run(machine, x, labels, "rtl")
+
+
+def _run(machine: Machine, x: Ints, labels: Ints, engine: str) -> Run:
+    compiled, host = machine.compiled, machine.host
+    began = time.monotonic()
+    try:
+        now(
+            machine.run(
+                x, labels, batch=compiled.plan.batch, limit_cycles=MOST_CYCLES,
+                clear_counters=True,
+            )
+        )  # fmt: skip
+    except HostError as error:
+        if str(error).startswith("Nothing has ended"):
+            raise CostError(_TOO_LONG) from error
+        raise
+    seconds = time.monotonic() - began
+    cycles = max(now(host.status(*unit)).cycle for unit in compiled.emitted)
+    if cycles >= MOST_CYCLES:
+        raise CostError(_TOO_LONG)
+    tiles = range(compiled.node.tiles)
+    return Run(
+        compiled=compiled, engine=engine, examples=len(x), cycles=cycles, seconds=seconds,
+        counters=tuple(now(host.read_counters(tile)) for tile in tiles),
+        routers=tuple(now(host.read_router_counters(tile)) for tile in tiles),
+        profiles={}, opas=dict(machine.opas),
+    )  # fmt: skip
+
+
+_TOO_LONG = (
+    f"Run must take fewer than {MOST_CYCLES:,} cycles, for counters wrap: take fewer examples"
+)

@@ -21,6 +21,8 @@ and, where it makes sense,
 ``SHOWN``
     names of results, those that matter most first: what plots show. Without it, the first three
     numbers.
+``FRONTS``
+    Pareto fronts that reports show: texts as :meth:`panther.study.fronts.Front.parse` reads them.
 """
 
 import ast
@@ -43,7 +45,7 @@ Report = Callable[[float], None]
 
 TASKS = {
     "train": "panther.study.train", "slicing": "panther.paper.slicing",
-    "effect": "panther.device.effects",
+    "effect": "panther.device.effects", "design": "panther.cost.design",
 }  # fmt: skip
 """Modules of the tasks that have a name."""
 
@@ -61,6 +63,11 @@ class Task:
     def shown(self) -> tuple[str, ...]:
         """Results that plots show."""
         return tuple(getattr(self.module, "SHOWN", ()))
+
+    @property
+    def fronts(self) -> tuple[str, ...]:
+        """Pareto fronts that reports show."""
+        return tuple(getattr(self.module, "FRONTS", ()))
 
     def run(self, parameters: Parameters, report: Report) -> dict[str, Any]:
         """Do the work of one point."""

@@ -12,6 +12,7 @@ from typer.exceptions import Abort, TyperException
 from panther.cli.asm import asm
 from panther.cli.check import check
 from panther.cli.compile import compile_
+from panther.cli.cost import cost
 from panther.cli.demo import demo
 from panther.cli.disasm import disasm
 from panther.cli.doctor import doctor
@@ -41,7 +42,7 @@ app = typer.Typer(
 COMMANDS = {
     command.__name__.strip("_").replace("_", "-"): command
     for command in (
-        asm, check, compile_, demo, disasm, doctor, fit, import_, import_puma, node, presets,
+        asm, check, compile_, cost, demo, disasm, doctor, fit, import_, import_puma, node, presets,
         regress, replay, run, synth, tool, train, verilog,
     )
 }  # fmt: skip

@@ -55,6 +55,7 @@ COUNTED = (
 )  # fmt: skip
 """What one instruction adds to counters when it retires: of its core or sequencer, and of its tile
 the groups of the memory and the rows received."""
+_OF_TILE = ("accesses", "received")
 
 
 def group_of(name: str) -> str:
@@ -91,16 +92,18 @@ class Done:
 
 
 NOTHING_DONE = Done(dict.fromkeys(COUNTED, 0), 0)
-Programs = Mapping[tuple[str, str], Done]
-"""By layer and phase."""
+Programs = Mapping[Core, Mapping[tuple[str, str], Done]]
+"""By unit, and by layer and phase."""
 
 
-def programs_did(run: Run, unit: Core) -> dict[tuple[str, str], Done]:
-    """What a unit's program did, by layer and phase, from its profile."""
-    compiled = run.compiled
-    batch = compiled.plan.batch
-    words = compiled.programs(1, run.examples // batch, batch)[unit].words
-    return _did(words, compiled, unit, run.profiles[unit])
+def programs_did(run: Run) -> Programs:
+    """What every core's and sequencer's program did, from its profile."""
+    compiled, batch = run.compiled, run.compiled.plan.batch
+    programs = compiled.programs(1, run.examples // batch, batch)
+    return {
+        unit: _did(program.words, compiled, unit, run.profiles[unit])
+        for unit, program in programs.items()
+    }
 
 
 def _did(
@@ -150,49 +153,30 @@ def _counts_of(word: int, lane: int) -> tuple[int, ...]:
     return (1, read, written, *lanes.values(), touched, received)
 
 
-def differences(run: Run) -> list[str]:
+def differences(run: Run, programs: Programs) -> list[str]:
     """Where what programs did, by their profiles, is not what their units' counters say: a line
     for each; nothing if all is equal.
     """
     found = []
-    names = (*COUNTED[:-2], "running")
-    for tile, counters in enumerate(run.counters):
-        whole = NOTHING_DONE
-        for (t, unit), program in _all_did(run).items():
-            if t != tile:
-                continue
-            done = sum(program.values(), NOTHING_DONE)
-            whole += done
-            if unit == SEQUENCER:
-                pairs = [("instructions", done.counts["instructions"])]
-                prefix = ""
-            else:
-                pairs = list({**done.counts, "running": done.cycles}.items())
-                prefix = f"core{unit}."
-            found += _unequal(f"tile {tile}", counters, prefix, [p for p in pairs if p[0] in names])
-        pairs = [(name, whole.counts[name]) for name in ("accesses", "received")]
-        found += _unequal(f"tile {tile}", counters, "", pairs)
+    tiles = {tile: NOTHING_DONE for tile in range(len(run.counters))}
+    for (tile, unit), program in programs.items():
+        done = sum(program.values(), NOTHING_DONE)
+        tiles[tile] += done
+        counts = {name: done.counts[name] for name in COUNTED if name not in _OF_TILE}
+        if unit == SEQUENCER:
+            found += _unequal(run, tile, "", {"instructions": counts["instructions"]})
+        else:
+            found += _unequal(run, tile, f"core{unit}.", counts | {"running": done.cycles})
+    for tile, done in tiles.items():
+        found += _unequal(run, tile, "", {name: done.counts[name] for name in _OF_TILE})
     return found
 
 
-def _unequal(
-    where: str, counters: Counts, prefix: str, pairs: Sequence[tuple[str, int]]
-) -> Iterator[str]:
-    for name, count in pairs:
-        if counters[prefix + name] != count:
-            yield (
-                f"{where}: {prefix}{name} {counters[prefix + name]}, its program's instructions "
-                f"{count}"
-            )
-
-
-def _all_did(run: Run) -> dict[Core, dict[tuple[str, str], Done]]:
-    compiled, batch = run.compiled, run.compiled.plan.batch
-    programs = compiled.programs(1, run.examples // batch, batch)
-    return {
-        unit: _did(program.words, compiled, unit, run.profiles[unit])
-        for unit, program in programs.items()
-    }
+def _unequal(run: Run, tile: int, prefix: str, counts: Counts) -> Iterator[str]:
+    for name, count in counts.items():
+        counted = run.counters[tile][prefix + name]
+        if counted != count:
+            yield f"tile {tile}: {prefix}{name} {counted}, its program's instructions {count}"
 
 
 # ---- what it cost
@@ -266,7 +250,7 @@ def scaled(interval: Interval, factor: float) -> Interval:
     return Interval(interval.value * factor, interval.low * factor, interval.high * factor)
 
 
-def account(run: Run, prices: PriceSet) -> Account:
+def account(run: Run, prices: PriceSet, programs: Programs | None = None) -> Account:
     """What a run costs, layer by layer.
 
     Parameters
@@ -274,6 +258,8 @@ def account(run: Run, prices: PriceSet) -> Account:
     run : Run
         With profiles: of the twin.
     prices : PriceSet
+    programs : Programs, optional
+        What :func:`programs_did` has found.
 
     Raises
     ------
@@ -287,7 +273,7 @@ def account(run: Run, prices: PriceSet) -> Account:
     cores: dict[str, set[Core]] = {}
     of_cores: dict[str, Done] = {}
     of_tiles: dict[str, Done] = {}
-    for unit, program in _all_did(run).items():
+    for unit, program in (programs_did(run) if programs is None else programs).items():
         for (layer, phase), done in program.items():
             phases = did.setdefault(layer, {})
             phases[phase] = phases.get(phase, NOTHING_DONE) + done
@@ -295,7 +281,7 @@ def account(run: Run, prices: PriceSet) -> Account:
                 cores.setdefault(layer, set()).add(unit)
             part = of_tiles if unit[1] == SEQUENCER else of_cores
             part[layer] = part.get(layer, NOTHING_DONE) + done
-    places = _places(compiled)
+    where = places(compiled)
     energy: dict[str, Bill] = {}
 
     def charge(layer: str, bill: Bill) -> None:
@@ -321,7 +307,7 @@ def account(run: Run, prices: PriceSet) -> Account:
     charge(SHARED, priced(tile_actions(node, rest, flits), prices))
     busy: dict[str, list[int]] = {}
     units: dict[str, dict[str, int]] = {}
-    for (tile, core), layers in places.items():
+    for (tile, core), layers in where.items():
         counters = run.counters[tile]
         for m, layer in layers.items():
             counts = unit_counts(counters, f"core{core}.m{m}.")
@@ -337,10 +323,10 @@ def account(run: Run, prices: PriceSet) -> Account:
             leakage = meter.core(counters, core).leakage
             for m in range(node.tile.core.mcus):
                 leakage += meter.mcu(counters, core, m).leakage
-            here = list(places.get((tile, core), {}).values())
+            here = list(where.get((tile, core), {}).values())
             for layer in here or [SHARED]:
                 charge(layer, leakage * (1 / max(len(here), 1)))
-    area = _areas(meter, places)
+    area = _areas(meter, where)
     used = _used(compiled)
     order = [node.name for node in compiled.network.nodes]
     return Account(
@@ -373,7 +359,7 @@ def layer_of(matrix: str) -> str:
     return matrix.removesuffix(FEEDBACK)
 
 
-def _places(compiled: Compiled) -> dict[Core, dict[int, str]]:
+def places(compiled: Compiled) -> dict[Core, dict[int, str]]:
     """Layer of every matrix unit in use, by core."""
     found: dict[Core, dict[int, str]] = {}
     for placed in compiled.placed:

@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 
 from models.system.node import Node
 from panther.arch.params import OperationCycles
-from panther.arch.tile import SEQUENCER
 from panther.compiler.compile import Compiled
 from panther.compiler.loops import Core
 from panther.energy import PriceSet
-from panther.host import Host, HostError, TransactionTransport, Transport, now
-from panther.train.machine import Machine
-from panther.train.twin import Cells, Ints, Twin, random_cells, ready
+from panther.host import Host, HostError, TransactionTransport, now
+from panther.train.machine import Cells, Ints, Machine
+from panther.train.twin import Twin, random_cells, random_examples, ready
 
 MOST_CYCLES = 1 << 28
 """Of a run: counters have 32 bits, and none that is priced counts more than 16 a cycle."""
 ENGINES = ("transaction", "rtl")
 
 Counts = Mapping[str, int]
-Look = Callable[[Node], None]
-"""Is shown the node now and then."""
+Look = Callable[[Node], int]
+"""Is shown the node, and says after how many cycles again."""
+FIRST_LOOK = 1 << 12
+"""Cycles until then for the first time."""
 
 
 class CostError(ValueError):
@@ -59,18 +60,18 @@ class Run:
 
 
 class _Watched(TransactionTransport):
-    """Shows somebody the node after every slice of cycles."""
+    """Shows somebody the node now and then."""
 
-    def __init__(self, node: Node, look: Look, slice_cycles: int) -> None:
+    def __init__(self, node: Node, look: Look, first: int) -> None:
         super().__init__(node)
-        self._look, self._slice = look, slice_cycles
+        self._look, self._next = look, first
 
     async def wait(self, limit_cycles: int) -> bool:
         left = limit_cycles
         while left > 0:
-            step = min(self._slice, left)
+            step = min(self._next, left)
             ended = await super().wait(step)
-            self._look(self.node)
+            self._next = self._look(self.node)
             if ended or self.node.quiet:
                 return ended
             left -= step
@@ -95,7 +96,7 @@ def cycles_of(prices: PriceSet) -> OperationCycles:
 
 def prepared(
     compiled: Compiled, *, seed: int = 1, cells: Mapping[str, Cells] | None = None,
-    trace: bool = False, look: Look | None = None, slice_cycles: int = 1 << 16,
+    trace: bool = False, look: Look | None = None, first_look: int = FIRST_LOOK,
 ) -> Twin:  # fmt: skip
     """A twin with weights, that has not run yet.
 
@@ -105,15 +106,15 @@ def prepared(
         As :func:`panther.train.twin.ready` takes them.
     trace
         Whether events of the cores are recorded.
-    look, slice_cycles
-        Is shown the node every so many cycles.
+    look, first_look
+        Is shown the node, for the first time after so many cycles.
     """
     if look is None:
         return ready(compiled, seed, cells=cells, trace=trace)
     shown = look
 
     def transport(node: Node) -> TransactionTransport:
-        return _Watched(node, shown, slice_cycles)
+        return _Watched(node, shown, first_look)
 
     return ready(compiled, seed, cells=cells, trace=trace, transport=transport)
 
@@ -208,6 +209,21 @@ def _run(machine: Machine, x: Ints, labels: Ints, engine: str) -> Run:
         routers=tuple(now(host.read_router_counters(tile)) for tile in tiles),
         profiles={}, opas=dict(machine.opas),
     )  # fmt: skip
+
+
+def unequal(run: Run, other: Run) -> list[str]:
+    """Where two runs have counted differently: a line for each count."""
+    found = [] if run.cycles == other.cycles else [f"cycles {run.cycles}, not {other.cycles}"]
+    for what, these, those in (
+        ("tile", run.counters, other.counters), ("router", run.routers, other.routers),
+    ):  # fmt: skip
+        for n, (one, another) in enumerate(zip(these, those, strict=True)):
+            found += [
+                f"{what} {n}: {name} {count}, not {another[name]}"
+                for name, count in one.items()
+                if count != another[name]
+            ]
+    return found
 
 
 _TOO_LONG = (

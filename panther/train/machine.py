@@ -47,12 +47,7 @@ class Machine:
     @property
     def matrices(self) -> dict[str, tuple[int, int]]:
         """Rows and columns of every matrix, transposed ones included."""
-        found: dict[str, tuple[int, int]] = {}
-        for placed in self.compiled.placed:
-            c = placed.crossbar
-            rows, columns = found.get(c.matrix, (0, 0))
-            found[c.matrix] = (max(rows, c.rows.stop), max(columns, c.columns.stop))
-        return found
+        return shapes(self.compiled)
 
     @property
     def room(self) -> int:
@@ -188,6 +183,16 @@ class Machine:
             words = np.concatenate([counters, rates.reshape(-1)])
             if len(words):
                 await self.host.write_memory(core[0], address, words)
+
+
+def shapes(compiled: Compiled) -> dict[str, tuple[int, int]]:
+    """Rows and columns of every matrix, transposed ones included."""
+    found: dict[str, tuple[int, int]] = {}
+    for placed in compiled.placed:
+        c = placed.crossbar
+        rows, columns = found.get(c.matrix, (0, 0))
+        found[c.matrix] = (max(rows, c.rows.stop), max(columns, c.columns.stop))
+    return found
 
 
 def records(network: Network, name: str, x: Ints, labels: Ints) -> Ints:

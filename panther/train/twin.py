@@ -7,7 +7,7 @@ No data and no run folder: a network by name, programs for a node, cells and exa
     print(twin.node.clock, twin.node.counters(0))
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ from panther.frontends.load import load
 from panther.host import Host, TransactionTransport, now
 from panther.train.engines import differences
 from panther.train.errors import TrainError
-from panther.train.machine import Cells, Machine
+from panther.train.machine import Cells, Machine, shapes
 from panther.train.nodes import PAPER_MEMORY_WORDS, fit
 from panther.train.problem import BATCH
 
@@ -48,13 +48,7 @@ class Twin(NamedTuple):
         """Words from -1 to 1, shape (count, height, width, channels), and labels; a batch of them
         if not said.
         """
-        network, plan = self.compiled.network, self.compiled.plan
-        source = network.nodes[0]
-        one = 1 << plan.fraction(network, source.name)
-        rng = np.random.default_rng(seed)
-        number = plan.batch if count is None else count
-        x = rng.integers(-one, one + 1, (number, *source.shape))
-        return x, rng.integers(0, min(node.shape[2] for node in network.losses), number)
+        return random_examples(self.compiled, count, seed)
 
     def train(self, x: Ints, labels: Ints, *, limit_cycles: int = 1 << 40) -> None:
         """Train on whole batches of the plan, as :meth:`Machine.run` does.
@@ -140,7 +134,39 @@ def compile_model(
     return fit(network, plan, memory_words=MAX_MEMORY_WORDS).compiled
 
 
-def ready(compiled: Compiled, seed: int = 1, *, cells: Mapping[str, Cells] | None = None) -> Twin:
+def random_examples(
+    compiled: Compiled, count: int | None = None, seed: int = 1
+) -> tuple[Ints, Ints]:  # fmt: skip
+    """Words from -1 to 1, shape (count, height, width, channels), and labels; a batch of them if not
+    said.
+    """
+    network, plan = compiled.network, compiled.plan
+    source = network.nodes[0]
+    one = 1 << plan.fraction(network, source.name)
+    rng = np.random.default_rng(seed)
+    number = plan.batch if count is None else count
+    x = rng.integers(-one, one + 1, (number, *source.shape))
+    return x, rng.integers(0, min(node.shape[2] for node in network.losses), number)
+
+
+def random_cells(compiled: Compiled, seed: int = 1) -> dict[str, Cells]:
+    """Canonical cells of every matrix, each value as likely as the other; shape (slices, rows,
+    columns).
+    """
+    slices = compiled.node.tile.core.mcu.slices
+    half = 1 << (slices.value_bits - 1)
+    rng = np.random.default_rng(seed)
+    return {
+        name: rng.integers(-half, half, (slices.count, *shape)).astype(np.int16)
+        for name, shape in shapes(compiled).items()
+    }
+
+
+def ready(
+    compiled: Compiled, seed: int = 1, *, cells: Mapping[str, Cells] | None = None,
+    trace: bool = False,
+    transport: Callable[[Node], TransactionTransport] = TransactionTransport,
+) -> Twin:  # fmt: skip
     """A fresh node at transaction level with these programs; nothing has run yet.
 
     Parameters
@@ -148,19 +174,17 @@ def ready(compiled: Compiled, seed: int = 1, *, cells: Mapping[str, Cells] | Non
     compiled
         What it is to train.
     seed
-        Of its cells: canonical ones, each value as likely as the other.
+        Of its cells, see :func:`random_cells`.
     cells
         Cells of every matrix instead, shape (slices, rows, columns).
+    trace
+        Whether events of the cores are recorded.
+    transport
+        Makes the host's way to the node.
     """
-    node = Node(compiled.node, crossbars=compiled.crossbars)
-    machine = Machine(Host(TransactionTransport(node)), compiled)
+    node = Node(compiled.node, crossbars=compiled.crossbars, trace=trace)
+    machine = Machine(Host(transport(node)), compiled)
     if cells is None:
-        slices = compiled.node.tile.core.mcu.slices
-        half = 1 << (slices.value_bits - 1)
-        rng = np.random.default_rng(seed)
-        cells = {
-            name: rng.integers(-half, half, (slices.count, *shape)).astype(np.int16)
-            for name, shape in machine.matrices.items()
-        }
+        cells = random_cells(compiled, seed)
     now(machine.load_cells(cells))
     return Twin(compiled, node, machine, cells)

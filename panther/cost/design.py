@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from panther.cost.layers import Account
 
 SOURCES = (
-    *train.SOURCES, "models.system", "panther.asm", "panther.compiler", "panther.cost",
-    "panther.energy", "panther.host", "panther.study.train", "panther.train.machine",
-    "panther.train.nodes", "panther.train.twin",
+    *train.SOURCES, "models.system", "panther.asm", "panther.compiler", "panther.cost.layers",
+    "panther.cost.measure", "panther.energy.activity", "panther.energy.bill",
+    "panther.energy.inventory", "panther.energy.prices", "panther.host", "panther.study.train",
+    "panther.train.machine", "panther.train.nodes", "panther.train.twin",
 )  # fmt: skip
 SHOWN = ("accuracy", "energy_j", "time_s", "area_m2")
 FRONTS = (
@@ -38,14 +39,14 @@ FRONTS = (
     "area_m2:min,energy_j:min,time_s:min,accuracy>=0.9",
 )  # fmt: skip
 PARAMETERS = (
-    "hidden", "design", "prices", "variant", "lr", "epochs", "batch", "crs_period", "seed", "schedule",
-    "formats", "examples", "weights_seed", "mcu",
+    "hidden", "design", "prices", "variant", "lr", "epochs", "batch", "crs_period", "seed",
+    "schedule", "formats", "examples", "weights_seed", "mcu",
     *(name for name in OVERRIDES if not name.startswith("device")),
 )  # fmt: skip
-"""``hidden``: sizes of the hidden layers, ``128-64``. ``design``: ``NAME=VALUE`` of the parameters
-behind, more behind a space, in place of what they are else; or ``paper``. ``prices``: a price set,
-by name or file, ``parts`` if not given, in which converters have prices of their own. The rest as of
-the task ``train``, but for devices, which are ideal."""
+"""``hidden``: sizes of the hidden layers, ``128-64``. ``design``: ``NAME=VALUE`` of the others,
+more behind a space, in place of what they are else; or ``paper``. ``prices``: a price set, by name
+or file, ``parts`` if not given, in which converters have prices of their own. The rest as of the
+task ``train``, but for devices, which are ideal."""
 
 DEFAULT_HIDDEN, DEFAULT_PRICES = 32, "parts"
 PAPER = "paper"
@@ -97,6 +98,8 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
         use. ``converters``, ``leakage``: their shares of the energy. ``network``, ``lines``,
         ``slicing``, ``adc``, ``mode`` and ``resolved`` say what the point is, ``label`` all of it.
     """
+    import numpy as np
+
     from panther.cost.layers import account
     from panther.cost.measure import measure
     from panther.train.nodes import fit
@@ -113,7 +116,7 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
     compiled = fit(problem.network, plan, least=True).compiled
     count = examples_of(plan)
     cells = {
-        name.removeprefix("cells/"): array
+        name.removeprefix("cells/"): np.asarray(array, np.int16)
         for name, array in trainer.state().items()
         if name.startswith("cells/")
     }

@@ -106,6 +106,8 @@ def write(figure: Any, path: Path) -> None:
     figure.savefig(path, dpi=220, metadata=metadata[path.suffix])
 
 
+Box = tuple[float, float, float, float]
+"""Left, bottom, width and height."""
 Groups = tuple[str | None, dict[str, str]]
 """A column, and what each of its values looks like."""
 
@@ -126,7 +128,7 @@ def _look(row: Mapping[str, Any], legend: Groups, default: str) -> str:
     return default if name is None else looks[str(row.get(name))]
 
 
-def _shares(place: tuple[float, float, float, float], height: float) -> tuple[float, ...]:
+def _shares(place: Box, height: float) -> Box:
     x, y, wide, high = place
     return x / WIDTH_MM, y / height, wide / WIDTH_MM, high / height
 

@@ -57,6 +57,12 @@ class Front:
             *(f"{b.name}{'>=' if b.above else '<='}{b.value:g}" for b in self.bounds),
         ])  # fmt: skip
 
+    @property
+    def names(self) -> list[str]:
+        """Results of goals and bounds, each once."""
+        names = [*(goal.name for goal in self.goals), *(bound.name for bound in self.bounds)]
+        return list(dict.fromkeys(names))
+
     @classmethod
     def parse(cls, text: str) -> "Front":
         """Read ``energy_j:min,accuracy:max,accuracy>=0.9``.
@@ -111,8 +117,8 @@ def non_dominated(values: Sequence[Sequence[float]]) -> list[int]:
     values
         Of each point one for each goal.
     """
-    # one that dominates another comes before it in this order, and it suffices to look at those
-    # that are on the front: what dominates a dominated point is dominated by one of these, or is one
+    # one that dominates another comes before it in this order; and it suffices to look at those on
+    # the front, for one of these dominates whatever any other does
     order = sorted(range(len(values)), key=lambda n: tuple(values[n]))
     found: list[int] = []
     for n in order:
@@ -134,7 +140,7 @@ def find(rows: Sequence[Mapping[str, Any]], front: Front) -> Found:
     StudyError
         If a result is none of theirs, or no point is within the bounds.
     """
-    names = [*(goal.name for goal in front.goals), *(bound.name for bound in front.bounds)]
+    names = front.names
     known = numbers_of(rows)
     for name in names:
         if name not in known:
@@ -199,8 +205,8 @@ def units_of(fronts: Sequence[Found]) -> Units:
     """Of all goals and bounds of some fronts, as suits what is on these."""
     values: dict[str, list[float]] = {}
     for found in fronts:
-        for part in (*found.front.goals, *found.front.bounds):
-            values.setdefault(part.name, []).extend(found.rows[n][part.name] for n in found.best)
+        for name in found.front.names:
+            values.setdefault(name, []).extend(found.rows[n][name] for n in found.best)
     return {name: shown_in(name, all_values) for name, all_values in values.items()}
 
 
@@ -236,9 +242,7 @@ def table(
     found: Found, numbers: Mapping[str, int], units: Units, varying: Sequence[str]
 ) -> tuple[list[str], list[list[str]]]:  # fmt: skip
     """Head and lines of a table of the points on a front, the best by the first goal on top."""
-    names = list(dict.fromkeys([
-        *(goal.name for goal in found.front.goals), *(b.name for b in found.front.bounds),
-    ]))  # fmt: skip
+    names = found.front.names
     heads, columns = ["number"], []
     for name in names:
         head, factor = units[name]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from panther.study.errors import StudyError
 from panther.study.front_plots import MOST_FRONTS, draw
 from panther.study.fronts import Found, Front, find, means, numbered, units_of
 from panther.study.fronts import table as front_table
 from panther.study.plots import dimensions, figures, grouped, metrics, svg_of, text_of
-from panther.study.errors import StudyError
 from panther.study.results import OWN, Results, columns
 from panther.study.store import SHORT
 from panther.train.report import STYLE

@@ -99,7 +99,7 @@ def test_impossible_points_are_refused(changed, said):
 
 
 def test_unknown_parameters_are_refused():
-    with pytest.raises(ValueError, match="Parameter must be .*, not 'device.read_noise'"):
+    with pytest.raises(ValueError, match=r"Parameter must be .*, not 'device\.read_noise'"):
         find("design").check(SMALL | {"device.read_noise": 1})
 
 

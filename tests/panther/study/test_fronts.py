@@ -122,8 +122,8 @@ def studied(points, fronts=(), repeats=(0, 1), label=True):
             records.append(Record(key=key, task="t", version="0", parameters=parameters,
                                   result=result, packages={"numpy": "2.4.6"}))  # fmt: skip
     manifest = Manifest(
-        name="made", task="t", version="0" * 64, text="name: made\n", source="", axes=[["a"], ["b"]],
-        repeat=["seed"], shown=["accuracy"], objective="", points=places, fronts=list(fronts),
+        name="made", task="t", version="0" * 64, text="name: made\n", source="", repeat=["seed"],
+        axes=[["a"], ["b"]], shown=["accuracy"], objective="", points=places, fronts=list(fronts),
     )  # fmt: skip
     return Results(folder=None, manifest=manifest, records=tuple(records))
 

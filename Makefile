@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 effects updates study-crash frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 effects updates design study-crash frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,11 @@ effects: setup  ## accuracy against the strength of every effect of devices: doc
 
 updates: setup  ## encodings of the outer product, and CRS by headroom: what they buy on digits
 	@$(PYTHON) -m benchmarks.updates $(ARGS)
+
+design: setup  ## accuracy on digits against energy, time and area of 216 designs: docs/design-space.png
+	@$(PANTHER) study run examples/design.study.yaml $(ARGS)
+	@$(PANTHER) study pareto runs/studies/design --picture docs/design-space.png \
+		--colour hidden --shape mode --title "Training digits: what an example costs on 216 designs"
 
 study-crash: setup  ## a study of 64 points, killed and resumed, in processes and on Dask
 	@$(PYTHON) -m tests.panther.study.campaign $(ARGS)

@@ -167,13 +167,16 @@ def _panel(axes: Any, found: Found, units: Units, colours: Groups, shapes: Group
             f"dots: {what or unit}, {min(third):.2g} to {max(third):.2g} {unit if what else ''}",
             size=POINTS, pad=2,
         )  # fmt: skip
-    best = set(found.best)
+    alike: dict[tuple[bool, str, str], list[int]] = {}
     # large ones first, or they would hide small ones
-    for n in sorted(range(len(x)), key=lambda n: (n in best, -sizes[n])):
-        on = n in best
+    for n in sorted(range(len(x)), key=lambda n: -sizes[n]):
+        row = found.rows[n]
+        look = _look(row, colours, COLOURS[0]), _look(row, shapes, "o")
+        alike.setdefault((n in found.best, *look), []).append(n)
+    for (on, colour, shape), chosen in alike.items():
         axes.scatter(
-            x[n], y[n], s=sizes[n], marker=_look(found.rows[n], shapes, "o"),
-            color=_look(found.rows[n], colours, COLOURS[0]), alpha=1.0 if on else 0.22,
+            [x[n] for n in chosen], [y[n] for n in chosen], s=[sizes[n] for n in chosen],
+            marker=shape, color=colour, alpha=1.0 if on else 0.22,
             edgecolors="black" if on else "none", linewidths=0.7, zorder=3 if on else 2,
         )  # fmt: skip
     if len(goals) == 2:

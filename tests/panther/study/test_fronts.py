@@ -5,6 +5,7 @@ import re
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from panther.study import StudyError
 from panther.study.front_plots import draw, groups, write
@@ -40,9 +41,10 @@ def test_front_by_hand(values, front):
     assert non_dominated(values) == front
 
 
-def test_front_is_what_the_definition_says_of_all_small_sets():
-    grid = list(itertools.product(range(3), repeat=2))
-    for values in itertools.product(grid, repeat=3):
+@pytest.mark.parametrize(("levels", "goals", "points"), [(3, 2, 3), (2, 3, 4)])
+def test_front_is_what_the_definition_says_of_all_small_sets(levels, goals, points):
+    grid = list(itertools.product(range(levels), repeat=goals))
+    for values in itertools.product(grid, repeat=points):
         slow = [
             n
             for n, one in enumerate(values)
@@ -169,18 +171,20 @@ def boxes(figure):
     """Boxes of the numbers and of all other texts of a figure, drawn."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
-    numbers = [
-        text.get_window_extent(renderer)
-        for axes in figure.axes
-        for text in axes.texts
-        if text.get_text().isdigit()
-    ]
+    numbers = []
+    for axes in figure.axes:
+        inside = axes.get_window_extent(renderer)
+        for text in axes.texts:
+            box = Text.get_window_extent(text, renderer)  # without the line to its point
+            assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+            numbers.append(box)
     return numbers, [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
 
 
 def test_numbers_and_texts_of_a_picture_do_not_overlap():
-    # nine points closely together, as far from each other as half a dot
-    close = [(a, 1, 1e-9 * 1.02**n, 1e-6, 0.9 + 0.0005 * n) for n, a in enumerate("abcdefghi")]
+    # points closely together, and others far away
+    close = [(a, 1, 1e-9 * 1.05**n, 1e-6, 0.9 + 0.0005 * n) for n, a in enumerate("abcdefgh")]
+    close += [("x", 1, 1e-7, 1e-6, 0.99), ("y", 1, 1e-10, 1e-6, 0.8)]
     for points in (SPREAD, close):
         figure = draw(found(means(studied(points))), ["b"], title="made")
         numbers, texts = boxes(figure)

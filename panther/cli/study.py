@@ -80,7 +80,7 @@ def pareto(
         list[str] | None,
         typer.Argument(
             metavar="[FRONT]...",
-            help="energy_j:min,accuracy:max,accuracy>=0.9; the task's if none.",
+            help="energy_j:min,accuracy:max,accuracy>=0.9; the study's if none.",
         ),
     ] = None,
     picture: Annotated[

@@ -80,7 +80,7 @@ def page(results: Results) -> str:
 
 
 def fronts(results: Results, texts: Sequence[str] = ()) -> list[Found]:
-    """Pareto fronts of a study's means over repeats: those said, or those of its task.
+    """Pareto fronts of a study's means over repeats: those given, or its own.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def fronts(results: Results, texts: Sequence[str] = ()) -> list[Found]:
     """
     wanted = [Front.parse(text) for text in texts or results.manifest.fronts]
     if not wanted:
-        raise StudyError("Front must be given, for the task has none: energy_j:min,accuracy:max")
+        raise StudyError("Front must be given, for the study has none: energy_j:min,accuracy:max")
     rows = means(results)
     return [find(rows, front) for front in wanted]
 

@@ -21,8 +21,6 @@ and, where it makes sense,
 ``SHOWN``
     names of results, those that matter most first: what plots show. Without it, the first three
     numbers.
-``FRONTS``
-    Pareto fronts that reports show: texts as :meth:`panther.study.fronts.Front.parse` reads them.
 """
 
 import ast
@@ -39,6 +37,7 @@ from types import ModuleType
 from typing import Any
 
 from panther.study.errors import StudyError, unknown
+from panther.study.fronts import Front
 from panther.study.study import Parameters, Range, Study, canonical
 
 Report = Callable[[float], None]
@@ -63,11 +62,6 @@ class Task:
     def shown(self) -> tuple[str, ...]:
         """Results that plots show."""
         return tuple(getattr(self.module, "SHOWN", ()))
-
-    @property
-    def fronts(self) -> tuple[str, ...]:
-        """Pareto fronts that reports show."""
-        return tuple(getattr(self.module, "FRONTS", ()))
 
     def run(self, parameters: Parameters, report: Report) -> dict[str, Any]:
         """Do the work of one point."""
@@ -188,7 +182,7 @@ def _digest(path: Path, _changed: int, _size: int) -> str:
 
 
 def check_study(study: Study) -> Task:
-    """Find the task, and ask it whether it can use the parameters of every point.
+    """Read the fronts, find the task, and ask it whether it can use the parameters of every point.
 
     Raises
     ------
@@ -196,6 +190,11 @@ def check_study(study: Study) -> Task:
         If not; its path leads to the parameter if one is to blame.
     """
     task = find(study.task)
+    for text in study.fronts:
+        try:
+            Front.parse(text)
+        except StudyError as error:
+            raise StudyError(str(error), ("fronts",)) from error
     for point in _samples(study):
         try:
             task.check(point)

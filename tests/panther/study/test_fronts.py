@@ -215,7 +215,7 @@ def test_columns_of_few_values_have_colours_and_shapes(tmp_path):
         write(figure, tmp_path / "front.txt")
 
 
-def test_page_has_the_fronts_of_the_task():
+def test_page_has_the_fronts_of_the_study():
     text = page(studied(SPREAD, FRONTS))
     assert "<h2>Pareto fronts</h2>" in text
     assert "energy_j:min,time_s:min,accuracy:max" in text

@@ -176,7 +176,7 @@ def test_pareto_prints_fronts_and_draws_them(panther, file, place, tmp_path):
     assert picture.read_bytes()[:4] == b"\x89PNG"
     status, _, err = panther("study", "pareto", place)
     assert status != 0
-    assert "Front must be given, for the task has none: energy_j:min,accuracy:max" in err
+    assert "Front must be given, for the study has none: energy_j:min,accuracy:max" in err
     status, _, err = panther("study", "pareto", place, "n:min,cube:max")
     assert status != 0
     assert "Goal of a front must be one of fail, n, square" in err

@@ -111,7 +111,7 @@ def test_typo_in_a_study_file(rejected, file, place):
     file.write_text(TEXT.replace("grid", "gird"))
     assert rejected("study", "run", file, "--folder", place) == (
         f"panther study: error: {file}:5: Key must be one of name, task, fixed, grid, zip, repeat, "
-        "search, workers, slurm, not 'gird'; did you mean grid?"
+        "search, fronts, workers, slurm, not 'gird'; did you mean grid?"
     )
     assert not place.exists()
 

@@ -33,6 +33,10 @@ MAY_IMPORT = {
     | {"panther.compiler", "panther.host", "panther.train", "golden", "dask_jobqueue"}
     | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich"}
     | {"panther.yaml_lines"},
+    "panther/cost": ARCH
+    | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}
+    | {"panther.study", "panther.train", "panther.yaml_lines", "models", "numpy"}
+    | {"matplotlib", "rich"},
     "panther/energy": ARCH | {"panther.yaml_lines"},
     "panther/cost": ARCH
     | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}

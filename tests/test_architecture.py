@@ -38,9 +38,6 @@ MAY_IMPORT = {
     | {"panther.study", "panther.train", "panther.yaml_lines", "models", "numpy"}
     | {"matplotlib", "rich"},
     "panther/energy": ARCH | {"panther.yaml_lines"},
-    "panther/cost": ARCH
-    | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}
-    | {"panther.train", "models", "numpy", "matplotlib", "rich"},
     "panther/paper": ARCH
     | {"panther.compiler", "panther.cost", "panther.energy", "panther.puma", "panther.study"}
     | {"golden", "numpy", "matplotlib"},

@@ -33,11 +33,14 @@ MAY_IMPORT = {
     | {"panther.compiler", "panther.host", "panther.train", "golden", "dask_jobqueue"}
     | {"distributed", "duckdb", "filelock", "matplotlib", "numpy", "optuna", "rich"}
     | {"panther.yaml_lines"},
-    "panther/energy": ARCH | {"panther.yaml_lines"},
     "panther/cost": ARCH
     | {"panther.asm", "panther.compiler", "panther.energy", "panther.frontends", "panther.host"}
-    | {"panther.train", "models", "numpy", "matplotlib", "rich"},
-    "panther/paper": ARCH | {"panther.energy", "panther.study", "golden", "numpy", "matplotlib"},
+    | {"panther.study", "panther.train", "panther.yaml_lines", "models", "numpy"}
+    | {"matplotlib", "rich"},
+    "panther/energy": ARCH | {"panther.yaml_lines"},
+    "panther/paper": ARCH
+    | {"panther.compiler", "panther.cost", "panther.energy", "panther.puma", "panther.study"}
+    | {"golden", "numpy", "matplotlib"},
     "panther/device": ARCH
     | {"panther.study", "numpy", "numba", "scipy", "matplotlib", "threadpoolctl"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,18 +56,12 @@ def show(
     ] = None,
 ) -> None:
     """Print a table of all points, or what a query in SQL finds."""
-    from rich.console import Console
-    from rich.table import Table
-
     from panther.study.report import overview
 
     with errors_said("panther study"):
         results = _read(folder)
         head, rows = overview(results) if sql is None else results.query(sql)
-    table = Table(*head, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+    _print_table(head, rows)
     if sql is None:
         _tell(results)
 
@@ -77,6 +71,44 @@ def report(folder: Folder) -> None:
     """Write one page with plots, all points and the study itself."""
     with errors_said("panther study"):
         print(_write_report(_read(folder)))
+
+
+@study.command()
+def pareto(
+    folder: Folder,
+    fronts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FRONT]...",
+            help="energy_j:min,accuracy:max,accuracy>=0.9; the study's if none.",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="PNG, PDF or SVG.")
+    ] = None,
+    colour: Annotated[str | None, typer.Option(metavar="NAME", help="Column of colours.")] = None,
+    shape: Annotated[str | None, typer.Option(metavar="NAME", help="Column of shapes.")] = None,
+    title: Annotated[str | None, typer.Option(help="Of the picture.")] = None,
+) -> None:
+    """Print the points than which none is better, and draw them among all."""
+    from panther.study.front_plots import draw, write
+    from panther.study.fronts import numbered, table, units_of
+    from panther.study.report import fronts as find_fronts
+    from panther.study.report import varying_means
+
+    with errors_said("panther study"):
+        results = _read(folder)
+        found = find_fronts(results, fronts or ())
+        names = varying_means(results)
+        numbers, units = numbered(found, names), units_of(found)
+        for front in found:
+            print(f"{len(front.best)} of {len(front.rows)} points: {front.front}")
+            head, rows = table(front, numbers, units, names)
+            _print_table(head, rows)
+        if picture is not None:
+            given = results.manifest.name if title is None else title
+            write(draw(found, names, colour=colour, shape=shape, title=given), picture)
+            print(picture)
 
 
 @study.command()
@@ -160,6 +192,16 @@ def _tell(results: "Results") -> None:
     )
     if results.failed:
         raise typer.Exit(1)
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
 
 
 def _cell(value: object) -> str:

@@ -94,6 +94,9 @@ def _study(data: Any, folder: Path) -> Study:
             _axes(_mapping(group, path), path)
             for group, path in zip(values["zip"], paths, strict=True)
         ]
+    if "fronts" in values:
+        fronts = values["fronts"] if isinstance(values["fronts"], list) else [values["fronts"]]
+        values["fronts"] = tuple(_text(front, ("fronts",)) for front in fronts)
     if "search" in values:
         search = _section(Search, values["search"], ("search",))
         path = ("search", "space")

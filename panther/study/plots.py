@@ -96,7 +96,7 @@ def figures(results: Results) -> list[tuple[str, str]]:
             else:
                 drawn = _scalars(results, axes, metric)
             if drawn is not None:
-                found.append((metric, _svg(drawn)))
+                found.append((metric, svg_of(drawn)))
     return found
 
 
@@ -149,7 +149,8 @@ def text_of(place: Place) -> str:
 # ---- drawing
 
 
-def _svg(figure: Any) -> str:
+def svg_of(figure: Any) -> str:
+    """A figure as text for a page."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from panther.study.plots import dimensions, figures, grouped, metrics, text_of
+from panther.study.errors import StudyError
+from panther.study.front_plots import MOST_FRONTS, draw
+from panther.study.fronts import Found, Front, find, means, numbered, units_of
+from panther.study.fronts import table as front_table
+from panther.study.plots import dimensions, figures, grouped, metrics, svg_of, text_of
 from panther.study.results import OWN, Results, columns
 from panther.study.store import SHORT
 from panther.train.report import STYLE
@@ -49,6 +53,7 @@ def page(results: Results) -> str:
                 f"<p>Means over {escape(', '.join(manifest.repeat))}; shaded, or as bars, the span "
                 "from the least to the greatest.</p>"
             )
+        parts += _fronts(results)
     if results.failed:
         parts.append("<h2>Failed points</h2>")
         for record in results.failed:
@@ -72,6 +77,44 @@ def page(results: Results) -> str:
         f"<title>{escape(manifest.name)}</title>\n<style>{STYLE}{MORE_STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def fronts(results: Results, texts: Sequence[str] = ()) -> list[Found]:
+    """Pareto fronts of a study's means over repeats: those given, or its own.
+
+    Raises
+    ------
+    StudyError
+        If there are none, or one cannot be had.
+    """
+    wanted = [Front.parse(text) for text in texts or results.manifest.fronts]
+    if not wanted:
+        raise StudyError("Front must be given, for the study has none: energy_j:min,accuracy:max")
+    rows = means(results)
+    return [find(rows, front) for front in wanted]
+
+
+def _fronts(results: Results) -> list[str]:
+    if not results.manifest.fronts:
+        return []
+    parts = ["<h2>Pareto fronts</h2>"]
+    try:
+        found = fronts(results)
+    except StudyError as error:  # the points there are so far may have none
+        return [*parts, f"<p>{escape(str(error))}</p>"]
+    names = varying_means(results)
+    if len(found) <= MOST_FRONTS:
+        parts.append(f"<figure>{svg_of(draw(found, names))}</figure>")
+    numbers, units = numbered(found, names), units_of(found)
+    for front in found:
+        head, lines = front_table(front, numbers, units, names)
+        parts += [f"<p>{escape(str(front.front))}</p>", table(head, lines)]
+    return parts
+
+
+def varying_means(results: Results) -> list[str]:
+    """Parameters that are not the same in all points, but for the repeats."""
+    return [name for name in varying(results) if name not in results.manifest.repeat]
 
 
 def best(results: Results) -> str:

@@ -119,6 +119,7 @@ class _Loop:
             source=source, axes=axes, repeat=list(study.repeat), shown=list(task.shown),
             objective="" if study.search is None else study.search.objective, points=[],
             direction="" if study.search is None else study.search.direction,
+            fronts=list(study.fronts),
         )  # fmt: skip
 
     @property

@@ -78,6 +78,8 @@ class Manifest:
     """Of each point ``key`` and ``parameters``; with a search also ``trial``."""
     direction: str = ""
     """Of a search."""
+    fronts: list[str] = field(default_factory=list)
+    """Pareto fronts that reports show."""
 
 
 def default_folder(name: str) -> Path:

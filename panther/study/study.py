@@ -191,6 +191,8 @@ class Study:
     """A last axis, over which results are averaged: seeds."""
     search: Search | None = None
     """Instead of grid and zip; a trial is all its repeats, its value their mean."""
+    fronts: Sequence[str] = ()
+    """Pareto fronts its report shows; :meth:`panther.study.fronts.Front.parse` reads them."""
     workers: int | None = None
     """Processes; as many as cores if not given."""
     slurm: Slurm = field(default_factory=Slurm)

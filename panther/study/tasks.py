@@ -37,13 +37,15 @@ from types import ModuleType
 from typing import Any
 
 from panther.study.errors import StudyError, unknown
+from panther.study.fronts import Front
 from panther.study.study import Parameters, Range, Study, canonical
 
 Report = Callable[[float], None]
 
 TASKS = {
     "train": "panther.study.train", "slicing": "panther.paper.slicing",
-    "effect": "panther.device.effects",
+    "effect": "panther.device.effects", "cost": "panther.cost.point",
+    "design": "panther.cost.design",
 }  # fmt: skip
 """Modules of the tasks that have a name."""
 
@@ -181,7 +183,7 @@ def _digest(path: Path, _changed: int, _size: int) -> str:
 
 
 def check_study(study: Study) -> Task:
-    """Find the task, and ask it whether it can use the parameters of every point.
+    """Read the fronts, find the task, and ask it whether it can use the parameters of every point.
 
     Raises
     ------
@@ -189,6 +191,11 @@ def check_study(study: Study) -> Task:
         If not; its path leads to the parameter if one is to blame.
     """
     task = find(study.task)
+    for text in study.fronts:
+        try:
+            Front.parse(text)
+        except StudyError as error:
+            raise StudyError(str(error), ("fronts",)) from error
     for point in _samples(study):
         try:
             task.check(point)

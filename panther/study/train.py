@@ -15,6 +15,7 @@ from panther.study.tasks import Report
 
 if TYPE_CHECKING:
     from golden.network import NetworkTrainer
+    from panther.train.problem import Problem
 
 FEEDBACK = ".feedback"
 _FILE = re.compile(r"\.(onnx|py)(:|$)")
@@ -61,7 +62,7 @@ def check(parameters: Mapping[str, Any]) -> None:
 
         if model not in MODELS:
             raise ValueError(unknown("model", [*MODELS, "FILE.onnx", "FILE.py:NAME"], model))
-    _plan(parameters)
+    plan_of(parameters)
     if "model" not in parameters:
         raise ValueError("model must be given: mlp, cnn, or another of ours, or a file")
 
@@ -93,19 +94,25 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
         share of saturated words of a tensor or its error, after the last epoch. ``train_seconds``:
         of training alone.
     """
+    from panther.train.problem import prepare
+
+    problem = prepare(
+        parameters["model"], parameters.get("data", "digits"), plan=plan_of(parameters),
+        formats=parameters.get("formats", "default"), examples=parameters.get("examples"),
+        loss=parameters.get("loss_kind"), weights_seed=parameters.get("weights_seed", 1),
+    )  # fmt: skip
+    result, _ = trained(problem, report)
+    return result
+
+
+def trained(problem: "Problem", report: Report) -> tuple[dict[str, Any], "NetworkTrainer"]:
+    """What :func:`run` returns of a problem, and its trainer at the end."""
     import time
 
     from golden.train import epoch_order
     from panther.train.engines import AT_ONCE, GoldenEngine
     from panther.train.metrics import Epoch, measure
-    from panther.train.problem import prepare
 
-    plan = _plan(parameters)
-    problem = prepare(
-        parameters["model"], parameters.get("data", "digits"), plan=plan,
-        formats=parameters.get("formats", "default"), examples=parameters.get("examples"),
-        loss=parameters.get("loss_kind"), weights_seed=parameters.get("weights_seed", 1),
-    )  # fmt: skip
     plan, data = problem.plan, problem.data
     engine = GoldenEngine(problem)
     count = len(data.train_x)
@@ -124,12 +131,13 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
         measure(engine.trainer, data, epochs[-1])
     last = epochs[-1]
     words = [share for name, share in last.saturation.items() if not name.startswith("cells.")]
-    return {
+    result = {
         "accuracy": last.accuracy, "loss": last.loss, "words_clipped": max(words),
         "accuracies": [epoch.accuracy for epoch in epochs],
         "losses": [epoch.loss for epoch in epochs], "train_seconds": seconds,
         **_counted(engine.trainer),
     }  # fmt: skip
+    return result, engine.trainer
 
 
 def _counted(trainer: "NetworkTrainer") -> dict[str, Any]:
@@ -186,7 +194,14 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _plan(parameters: Mapping[str, Any]) -> TrainPlan:
+def plan_of(parameters: Mapping[str, Any]) -> TrainPlan:
+    """The plan of a point.
+
+    Raises
+    ------
+    ValueError
+        If it is impossible.
+    """
     given = {name: parameters[name] for name in OF_PLAN if name in parameters}
     if given.get("crs_period") == "none":
         given["crs_period"] = None

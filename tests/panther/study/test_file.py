@@ -15,6 +15,7 @@ zip:
     fail: [8, 9]
 repeat:
   log: [x, 'y']
+fronts: ["n:min,square:max"]
 workers: 3
 """
 
@@ -33,6 +34,7 @@ def test_points_are_all_combinations(study_file, square):
     study = load(study_file(GOOD))
     assert study.task == str(square)
     assert study.workers == 3
+    assert study.fronts == ("n:min,square:max",)
     points = study.points()
     assert [(p["n"], p["seed"], p["fail"], p["log"]) for p in points] == [
         (n, seed, fail, log) for n in (1, 4, 7) for seed, fail in ((1, 8), (2, 9)) for log in "xy"
@@ -69,9 +71,14 @@ BAD = [
     ("name: a\n", 1, "Study must have task"),
     (
         "name: a\ntask: square.py\ngird: {n: [1]}\n", 3,
-        ("Key must be one of name, task, fixed, grid, zip, repeat, search, workers, slurm, not "
-         "'gird'; did you mean grid?"),
+        ("Key must be one of name, task, fixed, grid, zip, repeat, search, fronts, workers, slurm, "
+         "not 'gird'; did you mean grid?"),
     ),
+    (
+        "name: a\ntask: square.py\ngrid: {n: [1]}\nfronts:\n- n:min,square:max\n- n:min\n", 4,
+        "Front must have two different goals or more, not 'n:min'",
+    ),
+    ("name: a\ntask: square.py\nfronts: {n: min}\n", 3, "fronts must be a text, not *"),
     (
         "name: a\ntask: trian\n", 2,
         "Task must be one of train, *, a file TASK.py, not 'trian'; did you mean train?",

@@ -111,7 +111,7 @@ def test_typo_in_a_study_file(rejected, file, place):
     file.write_text(TEXT.replace("grid", "gird"))
     assert rejected("study", "run", file, "--folder", place) == (
         f"panther study: error: {file}:5: Key must be one of name, task, fixed, grid, zip, repeat, "
-        "search, workers, slurm, not 'gird'; did you mean grid?"
+        "search, fronts, workers, slurm, not 'gird'; did you mean grid?"
     )
     assert not place.exists()
 
@@ -158,3 +158,25 @@ search: {objective: square, trials: 2, space: {n: [1, 3]}}"""))  # fmt: skip
     status, _, err = panther("study", "run", file, "--folder", place, *options)
     assert status == 2
     assert f" need pip install 'panther-rtl[{extra}]': " in err
+
+
+def test_pareto_prints_fronts_and_draws_them(panther, file, place, tmp_path):
+    panther("study", "run", file, "--folder", place)
+    status, out, _ = panther("study", "pareto", place, "n:min,square:max", "n:min,square:min")
+    assert status == 0
+    assert [line.split() for line in out.splitlines()] == [
+        "2 of 2 points: n:min,square:max".split(), ["number", "n", "square", "point"],
+        ["1", "1", "1", "n", "1"], ["2", "3", "9", "n", "3"],
+        "1 of 2 points: n:min,square:min".split(), ["number", "n", "square", "point"],
+        ["1", "1", "1", "n", "1"],
+    ]  # fmt: skip
+    picture = tmp_path / "front.png"
+    status, out, _ = panther("study", "pareto", place, "n:min,square:max", "--picture", picture)
+    assert (status, out.splitlines()[-1]) == (0, str(picture))
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    status, _, err = panther("study", "pareto", place)
+    assert status != 0
+    assert "Front must be given, for the study has none: energy_j:min,accuracy:max" in err
+    status, _, err = panther("study", "pareto", place, "n:min,cube:max")
+    assert status != 0
+    assert "Goal of a front must be one of fail, n, square" in err

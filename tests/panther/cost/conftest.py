@@ -32,8 +32,13 @@ def built(models):
     """Compile one of them for tiles of two cores with two crossbars of 4 x 4 each."""
 
     @cache
-    def make(name: str = "two", node: str = "3x1", **options: object) -> Case:
-        return build(f"{models}:{name}", node=node, node_parameters=SMALL, **options)
+    def make(
+        name: str = "two", node: str = "3x1", more: tuple[str, ...] = (), **options: object
+    ) -> Case:
+        changed = {text.partition("=")[0]: text for text in (*SMALL, *more)}
+        return build(
+            f"{models}:{name}", node=node, node_parameters=list(changed.values()), **options
+        )
 
     return make
 

@@ -32,6 +32,16 @@ def test_programs_did_what_counters_say(measured, variant):
     assert "communication" in phases
 
 
+def test_words_may_begin_within_groups(built, measured):
+    """Rows 7 and 8 of a matrix, in a crossbar of their own, lie in two groups."""
+    crooked = {"variant": "V1", "crs_period": 2, "more": ("rows=7", "columns=6", "adc.per_slice=1")}
+    run = measured(examples=4, **crooked)
+    programs = programs_did(run)
+    assert differences(run, programs) == []
+    compiled = built(**crooked).compiled
+    assert {origin.lane for unit in programs for origin in compiled.origin(unit)} == {0, 3}
+
+
 @pytest.mark.parametrize(
     ("tile", "name"),
     [(0, "core1.words_read"), (1, "core0.running"), (0, "accesses"), (1, "received"),

@@ -144,7 +144,10 @@ def cost(
             title=case.title, node=case.node_text, timing=when, account=ours,
             against=tuple(compared), timeline=measured.timeline(html, trace, run),
             shares=measured.sampler.shares,
-            remarks=tuple(remarks_of(ours, random=data == "random")),
+            remarks=(
+                *(["Tiles' memories are priced as 64 KiB"] if memory == "paper" else []),
+                *remarks_of(ours, random=data == "random"),
+            ),
         )  # fmt: skip
         _tell(found)
         for path, temporary in files:

@@ -97,7 +97,7 @@ def layer_table(account: Account) -> Rows:
             *(
                 [
                     str(layer.crossbars), f"{100 * layer.used:.1f}",
-                    f"{layer.busy / run.examples:,.0f}", f"{100 * layer.busy / run.cycles:.1f}",
+                    f"{layer.busy / run.examples:,.0f}", f"{100 * layer.busy / run.cycles:.3g}",
                 ]
                 if layer.crossbars
                 else ["", "", "", ""]

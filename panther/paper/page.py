@@ -23,7 +23,7 @@ STYLE = """
 :root { --ink: #1c2330; --soft: #667085; --line: #e3e7ee; --paper: #fff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #303846;
   --paper: #12161d; } img { background: #fff; } }
-body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
+body { margin: 0 auto; max-width: 84rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; } nav ol { padding-left: 1.25rem; }
@@ -37,7 +37,7 @@ th, td { padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line); whi
 th:first-child, td:first-child { text-align: left; }
 .bad { color: #b3261e; font-weight: 600; }
 .prose td:last-child, .prose th:last-child { white-space: normal; text-align: left;
-  min-width: 22rem; }
+  min-width: 18rem; }
 """
 
 

@@ -196,7 +196,13 @@ def planted(old, new):
     compiled = compile_network(network, TrainPlan(), node(1))
     text = compiled.texts[0, 1]
     assert old in text
-    return prove(replace(compiled, texts={**compiled.texts, (0, 1): text.replace(old, new, 1)}))
+    return prove(with_text(compiled, (0, 1), text.replace(old, new, 1)))
+
+
+def with_text(compiled, unit, text):
+    """Another program for a unit."""
+    changed = replace(compiled.emitted[unit], text=text)
+    return replace(compiled, emitted={**compiled.emitted, unit: changed})
 
 
 def test_a_planted_deadlock_is_found():
@@ -215,10 +221,7 @@ def test_a_planted_race_is_found():
     place = compiled.layout.buffers[(0, 0), "t.relu_0"].offset
     text = compiled.texts[0, 1]
     line = f"        sset s8, {place}\n        st r0, s8, 0, 4, plain\n        hlt"
-    changed = replace(
-        compiled, texts={**compiled.texts, (0, 1): text.replace("        hlt", line)}
-    )  # fmt: skip
-    report = prove(changed)
+    report = prove(with_text(compiled, (0, 1), text.replace("        hlt", line)))
     assert any(problem.kind == "race" for problem in report.problems)
 
 

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 effects updates design study-crash frontends lint doctor clean
+.PHONY: help setup demo test regress bench verilog synth lockstep nodes puma mutate isa registers fuzz networks training headroom training-rtl fig10 paper effects updates vgg16 design study-crash frontends lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,12 +68,18 @@ training-rtl: setup  ## 50 digits, MLP and CNN, in RTL beside the twin; ARGS="--
 fig10: setup  ## the paper's Fig. 10, checked against what was measured; ARGS="--quick"
 	@$(PANTHER) paper fig10 $(ARGS)
 
+paper: setup  ## all tables and figures of the paper on one page, runs/paper; ARGS="--quick"
+	@$(PANTHER) paper all $(ARGS)
+
 effects: setup  ## accuracy against the strength of every effect of devices: docs/effects.png
 	@$(PANTHER) study run examples/effects.study.yaml $(ARGS)
 	@$(PYTHON) -m panther.device.effects runs/studies/effects docs/effects.png
 
 updates: setup  ## encodings of the outer product, and CRS by headroom: what they buy on digits
 	@$(PYTHON) -m benchmarks.updates $(ARGS)
+
+vgg16: setup  ## a training step of VGG-16 at transaction level, every cell as golden's: 2 minutes
+	@$(PYTHON) -m benchmarks.networks vgg16 $(ARGS)
 
 design: setup  ## accuracy on digits against energy, time and area of 216 designs: docs/design-space.png
 	@$(PANTHER) study run examples/design.study.yaml $(ARGS)

@@ -40,7 +40,7 @@ def simulate(request: pytest.FixtureRequest) -> Callable[..., sim.Result]:
             pytest.skip(f"NOT RUN: {error}")
         module = f"cocotb_tests.{testbench}"
         options = {"seed": seed(), "expected": expected, "variables": variables}
-        built = sim.build(design, simulator)
+        built = sim.build(design, simulator, brief=True)
         result = sim.run(built, module, timeout=TIMEOUT_SECONDS, **options)
         if result.failures:
             node = request.node.nodeid

@@ -8,6 +8,7 @@ from filelock import FileLock
 
 from panther.arch.checks import check_range
 from panther.arch.core import CoreParams
+from panther.arch.device import DeviceParams
 from panther.arch.node import NodeParams
 from panther.arch.params import AdcParams, McuParams, OpaParams, SliceParams, TimingParams
 from panther.arch.presets import CORES as CORE_PRESETS
@@ -160,6 +161,10 @@ _QUICK = CoreParams(
     ),
     mcus=1, registers=32, instructions=24, memory_words=64,
 )  # fmt: skip
+_COUNTED = CoreParams(
+    mcu=McuParams(rows=5, columns=6, slices=SliceParams(cell_bits=(6, 5))),
+    mcus=2, registers=64, instructions=256, memory_words=256,
+)  # fmt: skip
 _MESSAGES = replace(_QUICK, registers=128, instructions=160, memory_words=512)
 NODES: dict[str, NodeParams] = {
     # one queue of the least size
@@ -206,6 +211,18 @@ NODES: dict[str, NodeParams] = {
             fifo_rows=2,
         ),
     ),
+    # matrix units of which there is much to count: with a tracker and encodings, and without
+    "COUNTED": NodeParams(
+        width=1, height=1, tile=TileParams(
+            core=replace(
+                _COUNTED, mcu=replace(HEADROOM["PAIRS_SKIP"], operand_bits=16),
+            ),
+            cores=1, instructions=16, fifos=1,
+        ),
+    ),
+    "COUNTED_PLAIN": NodeParams(
+        width=1, height=1, tile=TileParams(core=_COUNTED, cores=1, instructions=16, fifos=1),
+    ),
     # two words of bits for its tiles
     "WIDE": NodeParams(
         width=40, height=1, tile=TileParams(
@@ -217,6 +234,13 @@ NODES: dict[str, NodeParams] = {
         ),
     ),
 }  # fmt: skip
+
+# the same with devices that err
+_tile = NODES["COUNTED"].tile
+_noisy = replace(_tile.core.mcu, device=DeviceParams(pulse_noise=0.4, read_noise=0.3, seed=7))
+NODES["COUNTED_DEVICE"] = replace(
+    NODES["COUNTED"], tile=replace(_tile, core=replace(_tile.core, mcu=_noisy))
+)
 
 # wide and high, one row, one column, none of them, a width that is no power of two
 MESHES: dict[str, NodeParams] = {

@@ -87,6 +87,11 @@ def _tile(what: str, before: str, after: str) -> Mutation:
     return replace(_mutation(what, "", before, after, test), file="hdl/tile/tile.py")
 
 
+def _counted(what: str, file: str, before: str, after: str) -> Mutation:
+    test = "activity.py::test_counters_agree[COUNTED_PLAIN-icarus]"
+    return replace(_mutation(what, "", before, after, test), file=f"hdl/{file}.py")
+
+
 def _mcu_ip(what: str, before: str, after: str) -> Mutation:
     test = "mcu_ip.py::test_matches_golden[TINY-icarus]"
     return replace(_mutation(what, "", before, after, test), file="hdl/ip/mcu_ip.py")
@@ -577,6 +582,28 @@ MUTATIONS = (
     _message("a halt does not wait for what is being sent", "sequencer",
              "((is_send | is_hlt) & ~self.send_idle)", "(is_send & ~self.send_idle)",
              "programs_are_run[ALONE-"),
+    _counted("steps of MTVM are counted as those of MVM", "mcu/mcu",
+             "mvm_steps.eq(bit_stream.integrate & ~transpose)",
+             "mvm_steps.eq(bit_stream.integrate)"),
+    _counted("only the last pulse of an OPA is counted", "mcu/mcu",
+             "pulses.eq(opa_drive.pulse)", "pulses.eq(opa_drive.pulse_last)"),
+    _counted("rows are counted when READ reads them, not when CRS does", "mcu/mcu",
+             "row_reads.eq(row_access.integrate)",
+             "row_reads.eq(row_access.integrate & (operation == Operation.READ))"),
+    _counted("the second operand is not counted", "core/core",
+             "Mux(now.has_a, length, 0) + Mux(now.has_b, length, 0)",
+             "Mux(now.has_a, length, 0)"),
+    _counted("a window counts as one row", "core/core",
+             "words_written.eq(Mux(now.has_d, length, 0))",
+             "words_written.eq(Mux(now.has_d, now.len, 0))"),
+    _counted("instructions that fault are counted", "core/core",
+             "m.d.sync += done.eq(advance)", "m.d.sync += done.eq(advance | (stop & ~executing))"),
+    replace(
+        _tile("what the host executes is counted of the core", "", ""), file="hdl/core/core.py",
+        before="m.d.sync += done.eq(advance)", after="m.d.sync += done.eq(retire)",
+    ),
+    _tile("cycles of the sequencer are counted as its instructions",
+          '"instructions": sequencer.retire', '"instructions": sequencer.running'),
     _host("the row of another unit is taken for the one in the buffer", "windows",
           "has_row & (core == its_core)", "has_row",
           "windows.py::test_windows_match_the_map[WIDE-icarus]"),

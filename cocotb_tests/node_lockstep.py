@@ -6,7 +6,9 @@ of every unit with what it waits for or why, where and when it stopped, the scal
 sequencers, and all performance counters.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from string import digits
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from panther.asm import Program, instruction_text
 
 LIMIT = 1 << 17
 """Cycles in which every case has come to its end."""
+_NO_DIGITS = str.maketrans("", "", digits)
 _MARGIN = 2
 """Last cycles that a trace may not have yet."""
 
@@ -186,6 +189,9 @@ class NodeRig:
         self.compared = 0
         self.faults: dict[str, int] = {}
         """Units that stopped, by cause."""
+        self.counted: Counter[str] = Counter()
+        """Performance counters compared, summed up over all that are called alike but for
+        numbers."""
         self.stops: list[dict[str, tuple[str, int, str, int]]] = []
         """Of each case the units that stopped for a fault: cause, pc, and what they waited for."""
 
@@ -219,6 +225,7 @@ class NodeRig:
         self.instructions += sum(core.retired for core in lockstep.streams)
         self.compared += lockstep.compared + sum(core.compared for core in lockstep.streams)
         self.cycles += lockstep.cycles
+        self.counted += lockstep.counted
         stops = {
             f"{tile}.{unit_name(unit)}": (
                 status.fault.name, status.pc, status.wait.name, status.group
@@ -258,6 +265,7 @@ class NodeLockstep:
         self.compared = 0
         """Words, states, counts and cells compared."""
         self.cycles = 0
+        self.counted: Counter[str] = Counter()
         self.statuses: Mapping[Unit, UnitStatus] = {}
         """Those at the end."""
         self._counted = self._counts()
@@ -351,6 +359,7 @@ class NodeLockstep:
             for name, count in (counters[tile] | routers[tile]).items():
                 counted = now[name] - self._counted[tile][name] & 0xFFFFFFFF
                 compare(f"tile {tile}", f"counter {name}", counted, count)
+                self.counted[name.translate(_NO_DIGITS)] += count
                 self.compared += 1
         mcus = self.params.tile.core.mcus
         for n, array in enumerate(self.arrays):

@@ -42,6 +42,7 @@ async def programs_agree(dut):
         "cycles": rig.cycles,
         "compared": rig.compared,
         "faults": rig.faults,
+        "counted": rig.counted,
         "stops": rig.stops,
     }
     Path(REPORT).write_text(json.dumps(result))

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from models.analog.array import IdealArray
+from models.analog.array import IdealArray, make_arrays
+from models.analog.device import DeviceArray
 from models.system.node import Node, UnitStatus
 from panther.arch.core import LANES
 from panther.arch.node import NodeParams
@@ -96,15 +97,14 @@ class NodeCase:
             found.append(cells)
         return found
 
-    def arrays(self, params: NodeParams) -> list[IdealArray]:
+    def arrays(self, params: NodeParams) -> list[IdealArray | DeviceArray]:
         """Array models with those cells, of all matrix units."""
         mcu = params.tile.core.mcu
         units = params.tiles * params.tile.cores * params.tile.core.mcus
-        arrays = []
-        for cells in self.cells(mcu, units):
-            array = IdealArray(mcu)
-            array.cells = cells
-            arrays.append(array)
+        arrays = make_arrays(mcu, units)
+        for array, cells in zip(arrays, self.cells(mcu, units), strict=True):
+            for row in range(mcu.rows):
+                array.program(row, np.ascontiguousarray(cells[:, row].T))
         return arrays
 
     def twin(self, params: NodeParams, before: Node | None = None, *, trace: bool = True) -> Node:

@@ -311,7 +311,9 @@ async def cells_keep_what_is_not_written(dut):
     shape = (mcu.slices.count, mcu.rows, mcu.columns)
     array.cells = expected = rng.integers(-4, 4, shape, np.int16).copy()
     tile, core = divmod(unit // host.params.tile.core.mcus, host.params.tile.cores)
-    place = tile, CELLS, core, host.params.tile.core.mcus - 1
+    m = host.params.tile.core.mcus - 1
+    place = tile, CELLS, core, m
+    await host.set(node_address("clear_counters"), 1)
     for row, column in product(range(mcu.rows), range(mcu.columns)):
         cells = rng.integers(-4, 4, mcu.slices.count)
         expected[:, row, column] = cells
@@ -319,6 +321,14 @@ async def cells_keep_what_is_not_written(dut):
         agree("node", "error", OKAY, error)
         compare("node", f"cells after row {row}, column {column}", expected, array.cells,
                 ("slice", "row", "column"))  # fmt: skip
+    names = counter_names(host.params.tile)
+    reads, writes, converted = [
+        await host.value(tile_address(tile, "counter", names.index(f"core{core}.m{m}.{name}")))
+        for name in ("row_reads", "row_writes", "conversions")
+    ]
+    agree("node", "rows written", mcu.rows * mcu.columns, writes)
+    agree("node", "conversions", reads * mcu.columns // mcu.adc.per_slice, converted)
+    assert mcu.rows <= reads <= writes
 
 
 @cocotb.test()

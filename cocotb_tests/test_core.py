@@ -48,7 +48,7 @@ def test_other_updates_agree(simulate):
 
 # simulator, units at transaction level, and programs
 MIXED = [
-    ("verilator", (1,), [(name, n) for n in range(4) for name in ("matrix", "mixed", "faults")]),
+    ("verilator", (1,), [(name, n) for n in range(2) for name in ("matrix", "mixed", "faults")]),
     ("icarus", (1,), [("matrix", 8), ("mixed", 8)]),
     ("icarus", (0, 1, 2), [(name, n) for n in (7, 8) for name in ("matrix", "mixed", "faults")]),
 ]

@@ -34,6 +34,6 @@ def test_example_matches_golden():
         toplevel="accelerator",
         verilog="\n".join([mcu_ip_verilog(SMALL), arrays_verilog(SMALL), example]),
     )
-    built = sim.build(design, "verilator")
+    built = sim.build(design, "verilator", brief=True)
     result = sim.run(built, "examples.mcu_ip.accelerator_tb", seed=1, expected=1, timeout=100)
     assert not result.failures, result.failures[0].failure

@@ -20,7 +20,7 @@ from panther.arch.node import NodeParams
 from panther.arch.tile import SEQUENCER
 
 PAIR = "LOCKSTEP_PAIR"
-SCHEDULES = 20
+SCHEDULES = 10
 AT_ONCE = 5
 """Schedules in one simulation: their texts are an environment variable."""
 WORDS = 23 * 16
@@ -146,8 +146,9 @@ def test_programs_agree(simulate):
     assert dict(zip(CASES, found["stops"], strict=True)) == wanted
 
 
-# nodes, random programs of which everything arrives, and those that stop somewhere
-RANDOM = [(PAIR, 24, 12), ("LOCKSTEP_SQUARE", 16, 8)]
+# nodes, random programs of which everything arrives, and those that stop somewhere; ``make nodes``
+# runs more of them
+RANDOM = [(PAIR, 12, 8), ("LOCKSTEP_SQUARE", 8, 6)]
 
 
 @pytest.mark.parametrize(("node", "valid", "broken"), RANDOM, ids=[name for name, *_ in RANDOM])
@@ -237,6 +238,7 @@ def test_one_among_twins(simulate, rtl):
     design = tile_lockstep_bench(params) if "tile" in rtl else core_lockstep_bench(params.tile.core)
     task = {"node": PAIR, "case": case.to_json(), **rtl}
     _run(simulate, "node_mixed_tb", task, "verilator", design)
-    # the same in RTL alone
-    task = {"node": PAIR, "cases": [case.to_json()]}
-    _run(simulate, "node_lockstep_tb", task, "verilator", node_lockstep_bench(params))
+    if rtl == MIXED[0]:
+        # the same in RTL alone
+        task = {"node": PAIR, "cases": [case.to_json()]}
+        _run(simulate, "node_lockstep_tb", task, "verilator", node_lockstep_bench(params))

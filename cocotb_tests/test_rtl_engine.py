@@ -8,6 +8,9 @@ import pytest
 from cocotb_tests.compiled import Training
 from panther.arch.device import DeviceParams
 from panther.arch.node import NodeParams
+from panther.cost import layers
+from panther.cost.measure import measure, unequal
+from panther.energy import load_prices
 from panther.host import AccessError, Host, HostError, now
 from panther.tools import SimulationError, ToolError, require_simulator
 from panther.train.devices import Devices
@@ -61,6 +64,29 @@ def test_training_goes_on_in_the_same_simulation():
         # a simulator that dies is noticed
         transport._stop.set()
         now(transport.read(0))
+
+
+def test_counters_and_so_energy_are_the_twins():
+    try:
+        require_simulator("verilator")
+    except ToolError as error:
+        pytest.skip(f"NOT RUN: {error}")
+    training = Training(
+        network="layers", node="SQUARE", variant="V2", examples=4, batch=2, crs_period=3
+    )
+    twin = measure(training.compiled, examples=4)
+    rtl = measure(training.compiled, examples=4, simulator="verilator")
+    assert unequal(rtl, twin) == []
+    assert (rtl.engine, rtl.cycles) == ("rtl", twin.cycles)
+    used = {unit[0] for unit in training.compiled.emitted}
+    for tile, counters in enumerate(rtl.counters):
+        assert (counters["accesses"] > 0) == (tile in used)
+    assert layers.differences(rtl, layers.programs_did(twin)) == []
+    prices = load_prices("panther")
+    costs = [layers.account(replace(run, profiles=twin.profiles), prices) for run in (rtl, twin)]
+    assert costs[0].bill.counts == costs[1].bill.counts
+    assert costs[0].bill.total > 0
+    assert layers.whole(costs[0]).total_j == pytest.approx(costs[0].bill.total * 4)
 
 
 DEVICE = DeviceParams(

@@ -244,6 +244,20 @@ async def host_carries_out_instructions(dut):
         assert await bench.execute(core, "sadd s0, s3, 5") == (75 + core, Fault.NONE)
         assert (await bench.execute(core, "hlt"))[1] is Fault.ILLEGAL
         assert await bench.execute(core, "sadd s0, s3, 0") == (70 + core, Fault.NONE)
+    # what the host has executed is counted of matrix units only
+    await bench.clear_counters()
+    for text in ("vset r0, 3, 9", "mcu m0:mvm+opa", "csrr s0, m0.rows"):
+        assert (await bench.execute(0, text))[1] is Fault.NONE
+    counts = await bench.counters()
+    expected = {
+        "mvm_steps": 16,
+        "conversions": 16 * 4,
+        "pulses": 64,
+        "busy": counts["core0.m0.busy"],
+    }
+    expected = {f"core0.m0.{name}": count for name, count in expected.items()}
+    for name in COUNTERS[1:]:
+        compare("Tile", f"counter {name}", expected.get(name, 0), counts[name])
     # neither the sequencer nor a core that is not there
     for target in (SEQUENCER, CORES):
         dut.i_execute__payload.value = target

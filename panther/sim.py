@@ -30,13 +30,15 @@ BUILD_ROOT = ROOT / "build"
 
 # lends the testbench a variable's memory under Verilator
 MEMORY = ROOT / "panther" / "memory.cpp"
-# Verilator's and cocotb's run time; the same objects for every design
+# run time of Verilator, and ours; the same objects for every design
 _RUNTIME = (
     "verilated",
+    "verilated_dpi",
     "verilated_vpi",
     "verilated_threads",
     "verilated_timing",
     "verilated_vcd_c",
+    MEMORY.stem,
 )
 
 
@@ -103,6 +105,7 @@ def build(
     *,
     waves: bool = False,
     fast: bool = False,
+    brief: bool = False,
     stop: threading.Event | None = None,
 ) -> Build:
     """Make ``design`` ready for ``simulator`` ("icarus" or "verilator"), unless it already is.
@@ -117,6 +120,8 @@ def build(
         Able to write waveforms; slower.
     fast
         Spend more compile time on a faster simulation. Icarus does not mind.
+    brief
+        Spend less of it: for simulations of seconds.
     stop
         Set it from another thread to end the build.
 
@@ -126,7 +131,11 @@ def build(
         If the simulator is missing or too old.
     SimulationError
         If it does not accept the design.
+    ValueError
+        If it is to be both fast and brief.
     """
+    if fast and brief:
+        raise ValueError("A build must be fast or brief, not both")
     tool = require_simulator(simulator)
     key = digest(
         design.toplevel,
@@ -134,6 +143,7 @@ def build(
         simulator,
         waves,
         fast,
+        brief,
         _surroundings(tool),
         MEMORY.read_text(),
         Path(__file__).read_text(),
@@ -148,11 +158,15 @@ def build(
                 path.mkdir()
                 source = path / f"{design.toplevel}.v"
                 source.write_text(design.verilog)
-                steps = _verilator_steps if simulator == "verilator" else _icarus_steps
-                for command in steps(design, source, tool, waves, fast):
+                if simulator == "verilator":
+                    level = "-O3" if fast else "-O0" if brief else "-O1"
+                    commands = _verilator_steps(design, source, tool, waves, level)
+                else:
+                    commands = _icarus_steps(design, source, tool, waves)
+                for command in commands:
                     _execute(command, path, tool, stop)
                 if simulator == "verilator":
-                    _keep_runtime(design, path, tool, waves, fast)
+                    _keep_runtime(design, path, tool, waves)
                 done.touch()
     return Build(design=design, simulator=simulator, path=path, tool=tool, waves=waves)
 
@@ -227,9 +241,7 @@ def _execute(
         )
 
 
-def _icarus_steps(
-    design: Design, source: Path, tool: Tool, waves: bool, fast: bool
-) -> Iterator[list[str]]:
+def _icarus_steps(design: Design, source: Path, tool: Tool, waves: bool) -> Iterator[list[str]]:
     command = [str(tool.path), "-g2012", "-o", "design.vvp", "-s", design.toplevel]
     if waves:
         dump = source.with_name("dump.v")
@@ -241,17 +253,18 @@ def _icarus_steps(
     yield [*command, source.name]
 
 
-def _runtime_folder(design: Design, tool: Tool, waves: bool, fast: bool) -> Path:
+def _runtime_folder(design: Design, tool: Tool, waves: bool) -> Path:
     delays = "always #" in design.verilog
-    return BUILD_ROOT / "sim" / f"runtime-{digest(_surroundings(tool), delays, waves, fast)}"
+    key = digest(_surroundings(tool), MEMORY.read_text(), delays, waves)
+    return BUILD_ROOT / "sim" / f"runtime-{key}"
 
 
 def _verilator_steps(
-    design: Design, source: Path, tool: Tool, waves: bool, fast: bool
+    design: Design, source: Path, tool: Tool, waves: bool, level: str
 ) -> Iterator[list[str]]:
     libraries = cocotb_tools.config.libs_dir
     share = Path(cocotb_tools.config.share_dir)
-    level = "-O3" if fast else "-O1"
+    fast = level == "-O3"
     # delays become coroutines, and the wheel does not ask for the standard they need
     delays = "always #" in design.verilog
     timing = ["--timing"] if delays else ["--no-timing"]
@@ -262,7 +275,7 @@ def _verilator_steps(
             *(["--trace"] if waves else []),
             # testbenches reach the ports of the top module; what else they need is marked public
             *([] if fast else ["--public-depth", "1"]),
-            "-CFLAGS", f"{level} {standard}",
+            "-CFLAGS", standard,
             "-LDFLAGS",
             f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
             str(share / "lib" / "verilator" / "verilator.cpp"),
@@ -270,17 +283,21 @@ def _verilator_steps(
             source.name,
         ]  # fmt: skip
     # the makefile remakes objects older than itself, so the kept run time is laid in only now
-    runtime = _runtime_folder(design, tool, waves, fast)
+    runtime = _runtime_folder(design, tool, waves)
     if runtime.exists():
         for item in runtime.iterdir():
             shutil.copy(item, source.parent)
-    yield ["make", "-f", "Vtop.mk", "-j", "2", f"OPT_FAST={level}", f"OPT_SLOW={level}",
-           f"OPT_GLOBAL={level}", f"VM_TRACE={int(waves)}"]  # fmt: skip
+    # many files are many compilers at a time; one file is a third less work for all of them, for
+    # headers are read, and compiled for each of two levels, once
+    files = [] if fast else ["VM_PARALLEL_BUILDS=0"]
+    # what is slow runs once; the run time is shared by designs of all levels
+    yield ["make", "-f", "Vtop.mk", "-j", "2", f"OPT_FAST={level}", "OPT_SLOW=-O0",
+           "OPT_GLOBAL=-O2", f"VM_TRACE={int(waves)}", *files]  # fmt: skip
 
 
-def _keep_runtime(design: Design, path: Path, tool: Tool, waves: bool, fast: bool) -> None:
+def _keep_runtime(design: Design, path: Path, tool: Tool, waves: bool) -> None:
     """Keep the objects of the run time for later builds; whoever comes first wins."""
-    runtime = _runtime_folder(design, tool, waves, fast)
+    runtime = _runtime_folder(design, tool, waves)
     if runtime.exists():
         return
     with tempfile.TemporaryDirectory(dir=runtime.parent) as scratch:

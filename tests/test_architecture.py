@@ -38,7 +38,9 @@ MAY_IMPORT = {
     | {"panther.study", "panther.train", "panther.yaml_lines", "models", "numpy"}
     | {"matplotlib", "rich"},
     "panther/energy": ARCH | {"panther.yaml_lines"},
-    "panther/paper": ARCH | {"panther.energy", "panther.study", "golden", "numpy", "matplotlib"},
+    "panther/paper": ARCH
+    | {"panther.compiler", "panther.cost", "panther.energy", "panther.puma", "panther.study"}
+    | {"golden", "numpy", "matplotlib"},
     "panther/device": ARCH
     | {"panther.study", "numpy", "numba", "scipy", "matplotlib", "threadpoolctl"},
     "panther/synth": ARCH | {"panther.tools", "hdl"},

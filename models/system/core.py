@@ -38,7 +38,7 @@ from panther.arch.core import (
     Fault,
     csr_names,
 )
-from panther.arch.isa import INSTRUCTION_BITS, WORK, Function
+from panther.arch.isa import INSTRUCTION_BITS, Function
 from panther.arch.mcu import OutBank
 from panther.arch.tile import core_counter_names
 
@@ -75,18 +75,6 @@ class Spent(IntEnum):
     """In which a request was offered and not taken."""
 
 
-class Activity(IntEnum):
-    """What the instructions did that have retired since the reset; see
-    :data:`panther.arch.tile.CORE_COUNTERS`.
-    """
-
-    INSTRUCTIONS = 0
-    WORDS_READ = 1
-    WORDS_WRITTEN = 2
-    WORK = 3
-    """First of the elements the lanes worked on, by :data:`panther.arch.isa.WORK`."""
-
-
 class Machine(NamedTuple):
     """Every unit of a core."""
 
@@ -102,10 +90,6 @@ class Machine(NamedTuple):
     issue: McuIssue
     spent: NDArray[np.int64]
     """By :class:`Spent`."""
-    profile: NDArray[np.int64]
-    """Of each instruction of the program how often it retired, and cycles from its D to that."""
-    activity: NDArray[np.int64]
-    """By :class:`Activity`."""
 
 
 TRACE_ROOM = 4096
@@ -127,14 +111,9 @@ def stop_machine(machine, fault, cycle):  # type: ignore[no-untyped-def]
 def _retire(machine, row, done):  # type: ignore[no-untyped-def]
     pc = machine.fetch.pc[0]
     record(machine.trace, Event.RETIRE, done, pc, row[Column.LOW], row[Column.HIGH])
-    machine.profile[pc, 0] += 1
-    machine.profile[pc, 1] += done + 1 - machine.status.values[Register.CYCLE]
+    row[Column.TIMES] += 1
+    row[Column.CYCLES] += done + 1 - machine.status.values[Register.CYCLE]
     machine.status.values[Register.RETIRED] += 1
-    activity = machine.activity
-    activity[Activity.INSTRUCTIONS] += 1
-    activity[Activity.WORDS_READ] += row[Column.WORDS_READ]
-    activity[Activity.WORDS_WRITTEN] += row[Column.WORDS_WRITTEN]
-    activity[Activity.WORK + row[Column.WORK]] += row[Column.ELEMENTS]
 
 
 @compiled
@@ -258,10 +237,6 @@ def run_machine(machine, until_cycle, until_retired, targets):  # type: ignore[n
             return outcome
 
 
-def _nothing_retired(params: CoreParams) -> NDArray[np.int64]:
-    return np.zeros((params.instructions, 2), np.int64)
-
-
 class Core:
     """One core with its memory.
 
@@ -316,16 +291,17 @@ class Core:
             status=control_status.make_control_status(),
             issue=mcu_issue.make_mcu_issue(params.mcus),
             spent=np.zeros(len(Spent), np.int64),
-            profile=_nothing_retired(params),
-            activity=np.zeros(Activity.WORK + len(WORK), np.int64),
         )
+        # of programs that have been overwritten
+        self._work_before = np.zeros_like(instruction_memory.work_of(self.machine.code.rows))
 
     # ---- what a host does
 
     def load(self, words: ArrayLike, bad_parity: Container[int] = ()) -> None:
         """Load a program from address 0 on; the rest of the instruction memory is illegal."""
         code = instruction_memory.load(self.params, np.asarray(words, np.uint64), bad_parity)
-        self.machine = self.machine._replace(code=code, profile=_nothing_retired(self.params))
+        self._work_before += instruction_memory.work_of(self.machine.code.rows)
+        self.machine = self.machine._replace(code=code)
 
     def load_memory(self, address: int, words: ArrayLike) -> None:
         """Store words plainly: their groups become valid, without readers."""
@@ -444,8 +420,6 @@ class Core:
             trace=make_trace(0),
             status=status,
             spent=np.zeros_like(machine.spent),
-            profile=np.zeros((2, 2), np.int64),
-            activity=np.zeros_like(machine.activity),
         )
         targets = np.full(params.mcus, _FOREVER)
         outcome = run_machine(only, _FOREVER, self.retired + 1, targets)
@@ -481,7 +455,7 @@ class Core:
         """Of each instruction of the program, since it was loaded: times it retired, and cycles
         from its D to there, waiting included; shape (instructions, 2).
         """
-        return self.machine.profile.copy()
+        return instruction_memory.profile_of(self.machine.code.rows)
 
     @property
     def pc(self) -> int:
@@ -545,7 +519,8 @@ class Core:
         machine = self.machine
         mcus = machine.mcus
         units = np.column_stack([mcus.busy, mcus.activity])
-        values = np.concatenate([machine.spent, machine.activity, units.ravel()])
+        work = self._work_before + instruction_memory.work_of(machine.code.rows)
+        values = np.concatenate([machine.spent, work, units.ravel()])
         names = core_counter_names(self.params)
         return {name: n & 0xFFFFFFFF for name, n in zip(names, values.tolist(), strict=True)}
 

@@ -121,10 +121,16 @@ class Column(IntEnum):
     """What the lanes do, by :data:`panther.arch.isa.WORK`."""
     ELEMENTS = 30
     """For how many elements they do it."""
+    TIMES = 31
+    """How often it has retired: beside what else is looked at then."""
+    CYCLES = 32
+    """Cycles from its D to there."""
 
 
 class InstructionMemory(NamedTuple):
-    """A decoded instruction for every address; what is not loaded is illegal."""
+    """A decoded instruction for every address, and how often it was carried out; what is not
+    loaded is illegal.
+    """
 
     rows: NDArray[np.int64]
     """Shape (instructions, len(Column))."""
@@ -151,6 +157,27 @@ _OF_STEM = {
 OPERATION_BITS = 4
 """Bits a matrix unit has of the operations: MVM, MTVM, OPA and CRS."""
 _MCU_OPERATIONS = 3
+
+
+def work_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the instructions did that have retired: how many they are, words of the register file
+    they read, and wrote, and elements the lanes worked on by :data:`panther.arch.isa.WORK`; see
+    :data:`panther.arch.tile.CORE_COUNTERS`.
+    """
+    times = rows[:, Column.TIMES]
+    elements = times * rows[:, Column.ELEMENTS]
+    return np.array(
+        [
+            times.sum(), times @ rows[:, Column.WORDS_READ], times @ rows[:, Column.WORDS_WRITTEN],
+            *(elements[rows[:, Column.WORK] == n].sum() for n in range(len(WORK))),
+        ],
+        np.int64,
+    )  # fmt: skip
+
+
+def profile_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each instruction ``TIMES`` and ``CYCLES``, shape (instructions, 2)."""
+    return rows[:, [Column.TIMES, Column.CYCLES]]
 
 
 def load(

@@ -435,7 +435,6 @@ class Node:
         program = np.asarray(words, np.uint64)
         code = instruction_memory.load_tile_program(self.params, program, bad_parity)
         self.units.sequencer.rows[tile] = code.rows
-        self.units.sequencer.profile[tile] = 0
 
     def load_memory(self, tile: int, address: int, words: ArrayLike) -> None:
         """Store words plainly: their groups become valid, without readers."""
@@ -718,8 +717,7 @@ class Node:
         if unit != SEQUENCER:
             return self.core(tile, unit).profile
         self._check(tile)
-        profile: NDArray[np.int64] = self.units.sequencer.profile[tile].copy()
-        return profile
+        return instruction_memory.profile_of(self.units.sequencer.rows[tile])
 
     def router_counters(self, tile: int) -> dict[str, int]:
         """Performance counters of a tile's router."""

@@ -58,8 +58,6 @@ class Sequencer(NamedTuple):
     """Shape (tiles, len(Sequencing))."""
     rows: NDArray[np.int64]
     """Decoded programs, shape (tiles, instructions, len(Column))."""
-    profile: NDArray[np.int64]
-    """Of each instruction how often it retired, and its cycles, shape (tiles, instructions, 2)."""
     pc: NDArray[np.int64]
     """Shape (tiles, 1), as the next two what :class:`Fetch` holds."""
     depth: NDArray[np.int64]
@@ -75,7 +73,6 @@ def make_sequencer(params: NodeParams, rows: NDArray[np.int64]) -> Sequencer:
     unit = Sequencer(
         state=np.zeros((tiles, len(Sequencing)), np.int64),
         rows=np.repeat(rows[np.newaxis], tiles, axis=0),
-        profile=np.zeros((tiles, len(rows), 2), np.int64),
         pc=np.zeros((tiles, 1), np.int64),
         depth=np.zeros((tiles, 1), np.int64),
         loops=np.zeros((tiles, LOOP_DEPTH, 3), np.int64),
@@ -133,7 +130,7 @@ def step(unit, sender, receiver, tile, sends, receives, send_fault, receive_faul
     faults that they raise in it.
     """
     state = unit.state[tile]
-    running = state[Sequencing.RUNNING] != 0
+    running = state[Sequencing.RUNNING] != 0 and not is_held(state)
     if running:
         state[Sequencing.WAIT] = TileWait.NOTHING
     pc = unit.pc[tile, 0]
@@ -264,8 +261,8 @@ def _carry_out(unit, sender, receiver, tile, row, now):  # type: ignore[no-untyp
     if writes and row[Column.D]:
         scalars[row[Column.D]] = scalar_unit.wrapped(value)
     state[Sequencing.RETIRED] += 1
-    unit.profile[tile, pc, 0] += 1
-    unit.profile[tile, pc, 1] += now + 1 - state[Sequencing.SINCE]
+    row[Column.TIMES] += 1
+    row[Column.CYCLES] += now + 1 - state[Sequencing.SINCE]
     state[Sequencing.INSTRUCTIONS] += 1
     state[Sequencing.X] = 0
     if jumps:

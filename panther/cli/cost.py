@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +27,7 @@ from panther.cli.output import replacing
 if TYPE_CHECKING:
     from models.system.node import Node
     from panther.cost.case import Case
-    from panther.cost.layers import Account, Programs
+    from panther.cost.layers import Programs
     from panther.cost.measure import Run
     from panther.cost.report import Cost, Rows
     from panther.cost.timeline import Sampler
@@ -48,7 +49,10 @@ def cost(
     node: NodeName = "auto",
     sets: Sets = None,
     prices: Annotated[
-        str, typer.Option(metavar="SET", help="panther, digital, cmos_opa, opa_by_mvm, parts, or FILE.yaml.")
+        str,
+        typer.Option(
+            metavar="SET", help="panther, digital, cmos_opa, opa_by_mvm, parts, or FILE.yaml."
+        ),
     ] = "panther",
     timing: Annotated[
         str | None,
@@ -84,9 +88,10 @@ def cost(
     loss: Loss = None,
 ) -> None:
     """Count what training a network does, and price it: energy and area by layer, time, EDP."""
+    from panther.cost.case import check_memory
     from panther.cost.layers import account
     from panther.cost.measure import ENGINES
-    from panther.cost.report import Cost, layer_table, remarks_of, source_table
+    from panther.cost.report import Cost, page, remarks_of, source_table
     from panther.energy import load_prices
 
     if model is None and not sources:
@@ -97,6 +102,7 @@ def cost(
         chosen = load_prices(prices)
         others = [load_prices(name) for name in against.split(",") if name]
         when = _timing(timing, chosen)
+        check_memory(memory)
     if engine == "rtl" and when == "source":
         raise UserError("Timing must be ours with engine rtl")
     if sources:
@@ -107,9 +113,16 @@ def cost(
         from panther.cli.simulation import check_simulator
 
         check_simulator(sim)
-    with _mistakes_said():
+    with ExitStack() as stack:
         from panther.cost.case import build, with_memory
 
+        stack.enter_context(_mistakes_said())
+        # whether they can be written shows before anything is run
+        files = [
+            (path, stack.enter_context(replacing(path)))
+            for path in (json_file, html, trace)
+            if path is not None
+        ]
         case = build(
             model, variant=variant, batch=batch, crs_period=crs_period_of(crs_period), node=node,
             node_parameters=sets or [], shape=None if shape is None else sizes_of(shape), loss=loss,
@@ -131,10 +144,17 @@ def cost(
             title=case.title, node=case.node_text, timing=when, account=ours,
             against=tuple(compared), timeline=measured.timeline(html, trace, run),
             shares=measured.sampler.shares,
-            remarks=tuple(remarks_of(ours, random=data == "random")),
+            remarks=(
+                *(["Tiles' memories are priced as 64 KiB"] if memory == "paper" else []),
+                *remarks_of(ours, random=data == "random"),
+            ),
         )  # fmt: skip
         _tell(found)
-        _write(found, json_file, html, trace)
+        for path, temporary in files:
+            make = _json if path is json_file else page if path is html else _trace
+            temporary.write_text(make(found), encoding="utf-8")
+    for path, _ in files:
+        print(path)
 
 
 class _Measured:
@@ -145,7 +165,7 @@ class _Measured:
 
         self.case, self.examples, self.simulator = case, examples, simulator
         self.sampler: Sampler = Sampler(case.compiled)
-        self._runs: "dict[str, Run]" = {}
+        self._runs: dict[str, Run] = {}
 
     def run(self, timed: "PriceSet | None", *, first: bool = False) -> "Run":
         """A run with our cycles, or those of a price set."""
@@ -301,21 +321,14 @@ def _is_number(text: str) -> bool:
     return not text or text[0].isdigit()
 
 
-def _write(
-    found: "Cost", json_file: Path | None, html: Path | None, trace: Path | None
-) -> None:
-    from panther.cost.report import as_json, page
+def _json(found: "Cost") -> str:
+    from panther.cost.report import as_json
+
+    return json.dumps(as_json(found), indent=1) + "\n"
+
+
+def _trace(found: "Cost") -> str:
     from panther.cost.timeline import events
 
-    texts = []
-    if json_file is not None:
-        texts.append((json_file, json.dumps(as_json(found), indent=1) + "\n"))
-    if html is not None:
-        texts.append((html, page(found)))
-    if trace is not None:
-        assert found.timeline is not None
-        texts.append((trace, json.dumps(events(found.timeline)) + "\n"))
-    for path, text in texts:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        print(path)
+    assert found.timeline is not None
+    return json.dumps(events(found.timeline)) + "\n"

@@ -8,12 +8,28 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 EVENTS = "PANTHER_REGRESS_EVENTS"
 SIMULATORS = "PANTHER_REGRESS_SIMULATORS"
+WITHOUT_TWIN = (
+    "tests/golden/",
+    "tests/panther/arch/",
+    "tests/panther/asm/",
+    "tests/test_fusesoc.py",
+    "cocotb_tests/test_adc_control.py",
+    "cocotb_tests/test_axi4.py",
+    "cocotb_tests/test_mcu_ip.py",
+    "cocotb_tests/test_opa_drive.py",
+    "cocotb_tests/test_row_access.py",
+    "cocotb_tests/test_slice_carry.py",
+    "cocotb_tests/test_verilog.py",
+    "cocotb_tests/test_xbar_in.py",
+)
+"""Tests that run nothing at transaction level: enough of them to be busy for minutes."""
+_Test = TypeVar("_Test")
 
 
 class Recorder:
@@ -65,8 +81,36 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Recorder(Path(path), config), "panther-regress")
 
 
+def arranged(tests: Sequence[tuple[str, _Test]], workers: int) -> list[_Test]:
+    """Order tests so that one worker begins with the twin and all others with something else.
+
+    Compiling the twin takes minutes the first time, and workers that begin with it at once all do
+    it. Each worker begins with one of as many equal parts of the list, and takes from the end of
+    another's when it is done.
+
+    Parameters
+    ----------
+    tests
+        Name and test.
+    workers
+        Number of parts.
+    """
+    twin = [test for name, test in tests if not name.startswith(WITHOUT_TWIN)]
+    others = [test for name, test in tests if name.startswith(WITHOUT_TWIN)]
+    size = -(-len(tests) // workers)
+    found = [*twin, *others][:size]
+    twin, others = twin[size:], others[max(0, size - len(twin)) :]
+    for n in range(1, workers):
+        found += others[len(others) * (n - 1) // (workers - 1) : len(others) * n // (workers - 1)]
+        found += twin[len(twin) * (n - 1) // (workers - 1) : len(twin) * n // (workers - 1)]
+    return found
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of the chosen simulators; those that use none stay."""
+    """Keep the tests of the chosen simulators, and those that use none; put all in order."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = arranged([(item.nodeid, item) for item in items], workers)
     chosen = os.environ.get(SIMULATORS, "").split()
     if not chosen:
         return

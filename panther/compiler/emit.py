@@ -410,9 +410,7 @@ def _merged(statements: Sequence[Statement]) -> Iterator[Statement]:
         yield _units(core, name, operations, origin)
 
 
-def _units(
-    core: Core, name: str, operations: Mapping[str, Sequence[str]], origin: Origin
-) -> Op:
+def _units(core: Core, name: str, operations: Mapping[str, Sequence[str]], origin: Origin) -> Op:
     texts = [
         f"{unit}:{'+'.join(ops)}" if name == "mcu" else unit for unit, ops in operations.items()
     ]

@@ -1,6 +1,9 @@
-"""What training a network costs on a node: time, energy and area, and which layer takes them."""
+"""What training a network costs on a node: time, energy and area, and which layer takes them.
 
-from panther.cost.layers import GROUPS, Account, account
-from panther.cost.measure import CostError, Run, measure, with_cycles
+::
 
-__all__ = ["GROUPS", "Account", "CostError", "Run", "account", "measure", "with_cycles"]
+    compiled = panther.train.twin.compile_model("mlp-l4")
+    run = panther.cost.measure.measure(compiled, examples=16)
+    account = panther.cost.layers.account(run, load_prices("panther"))
+    print(account.time_s, account.bill.interval)
+"""

@@ -2,22 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from golden.network import check_plan
-from panther.arch.core import MAX_MEMORY_WORDS
 from panther.arch.network import TrainPlan
-from panther.compiler.canonicalise import canonicalise
 from panther.compiler.compile import Compiled
-from panther.compiler.formats import default_formats
-from panther.compiler.graph import ModelError
 from panther.compiler.placement import utilisation
 from panther.cost.layers import layer_of
 from panther.cost.measure import CostError, Run
-from panther.frontends.load import load
 from panther.train.errors import TrainError
 from panther.train.machine import Cells, Ints
-from panther.train.nodes import PAPER_MEMORY_WORDS, fit, parse_node
+from panther.train.nodes import PAPER_MEMORY_WORDS, fit_largest, parse_node
 from panther.train.problem import BATCH, prepare
+from panther.train.twin import compile_model
 
 RANDOM = "random"
 MEMORIES = ("node", "paper")
@@ -90,38 +86,43 @@ def build(
         If something cannot be used, or does not fit.
     """
     wanted, mcu = parse_node(node, node_parameters)
+    if data == RANDOM:
+        compiled = compile_model(
+            model, wanted, mcu=mcu, variant=variant, batch=batch, crs_period=crs_period,
+            shape=shape, loss=loss, least=least,
+        )  # fmt: skip
+        file, _, name = model.rpartition(":")
+        return Case(title=name if file else Path(model).stem, compiled=compiled)
     try:
         plan = TrainPlan(
             variant=variant, batch=(1 if variant == "V1" else BATCH) if batch is None else batch,
             crs_period=crs_period, mcu=mcu,
         )  # fmt: skip
-        if data != RANDOM:
-            problem = prepare(model, data, plan=plan, shape=shape, loss=loss)
-            title, network, plan = problem.name, problem.network, problem.plan
-        else:
-            graph = load(model, shape=shape, loss=loss)
-            title, (network, _) = graph.name, canonicalise(graph)
-            plan = default_formats(network, plan)
-            check_plan(network, plan)
-    except ModelError as error:
-        raise TrainError("\n".join(error.problems)) from error
     except ValueError as error:
         raise TrainError(str(error)) from error
-    try:
-        compiled = fit(network, plan, wanted, least=least).compiled
-    except TrainError:
-        if wanted is not None or least:
-            raise
-        compiled = fit(network, plan, memory_words=MAX_MEMORY_WORDS).compiled
-    case = Case(title=title, compiled=compiled)
-    if data == RANDOM:
-        return case
+    problem = prepare(model, data, plan=plan, shape=shape, loss=loss)
+    fitted = fit_largest(problem.network, problem.plan, wanted, least=least)
+    case = Case(title=problem.name, compiled=fitted.compiled)
     count = case.examples() if examples is None else examples
     known = problem.data
     if count > len(known.train_x):
-        raise TrainError(f"Examples must be at most the {len(known.train_x)} there are, not {count}")
+        raise TrainError(
+            f"Examples must be at most the {len(known.train_x)} there are, not {count}"
+        )
     cells = {name: matrix.written for name, matrix in problem.trainer().written.items()}
     return replace(case, cells=cells, data=(known.train_x[:count], known.train_y[:count]))
+
+
+def check_memory(memory: str) -> None:
+    """Refuse what :func:`with_memory` does not know.
+
+    Raises
+    ------
+    CostError
+        If it is none of ``MEMORIES``.
+    """
+    if memory not in MEMORIES:
+        raise CostError(f"Memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
 
 
 def with_memory(run: Run, memory: str) -> Run:
@@ -133,12 +134,10 @@ def with_memory(run: Run, memory: str) -> Run:
     CostError
         If it is neither.
     """
-    if memory not in MEMORIES:
-        raise CostError(f"Memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
+    check_memory(memory)
     if memory == "node":
         return run
     node = run.compiled.node
     core = replace(node.tile.core, memory_words=PAPER_MEMORY_WORDS)
     node = replace(node, tile=replace(node.tile, core=core))
     return replace(run, compiled=replace(run.compiled, node=node))
-

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panther.arch.core import LANES
-from panther.arch.isa import WORK, Instruction, Kind, decode, groups, work
+from panther.arch.isa import WORK, Kind, decode, groups, work
 from panther.arch.node import Port
 from panther.arch.tile import BANKS, SEQUENCER
 from panther.compiler.compile import Compiled
@@ -23,8 +23,14 @@ from panther.compiler.loops import PHASES, Core
 from panther.compiler.tiling import FEEDBACK
 from panther.cost.measure import Counts, Run
 from panther.energy import Bill, Energy, Interval, Meter, PriceSet
-from panther.energy.activity import CYCLE_S, core_actions, mcu_actions, priced, tile_actions
-from panther.energy.activity import unit_counts
+from panther.energy.activity import (
+    CYCLE_S,
+    core_actions,
+    mcu_actions,
+    priced,
+    tile_actions,
+    unit_counts,
+)
 from panther.energy.inventory import by_bits
 
 SHARED = ""
@@ -157,7 +163,7 @@ def differences(run: Run, programs: Programs) -> list[str]:
     """Where what programs did, by their profiles, is not what their units' counters say: a line
     for each; nothing if all is equal.
     """
-    found = []
+    found: list[str] = []
     tiles = {tile: NOTHING_DONE for tile in range(len(run.counters))}
     for (tile, unit), program in programs.items():
         done = sum(program.values(), NOTHING_DONE)

@@ -109,12 +109,11 @@ def prepared(
     look, first_look
         Is shown the node, for the first time after so many cycles.
     """
-    if look is None:
-        return ready(compiled, seed, cells=cells, trace=trace)
-    shown = look
 
     def transport(node: Node) -> TransactionTransport:
-        return _Watched(node, shown, first_look)
+        # in cycle 0 of its life, and in no other, a twin starts cores a cycle after sequencers
+        node.units.clock[0] = 1
+        return TransactionTransport(node) if look is None else _Watched(node, look, first_look)
 
     return ready(compiled, seed, cells=cells, trace=trace, transport=transport)
 
@@ -166,9 +165,7 @@ def measure(
     twin = prepared(compiled, seed=seed, cells=cells, look=look)
     x, labels = twin.examples(count, seed) if data is None else data
     found = _run(twin.machine, x, labels, "transaction")
-    return replace(
-        found, profiles={unit: twin.node.profile(*unit) for unit in compiled.emitted}
-    )
+    return replace(found, profiles={unit: twin.node.profile(*unit) for unit in compiled.emitted})
 
 
 def _in_rtl(

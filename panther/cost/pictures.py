@@ -30,9 +30,7 @@ class PictureError(Exception):
     """There is nothing to draw with."""
 
 
-def all_of(
-    account: Account, timeline: Timeline | None, shares: Shares | None
-) -> Mapping[str, str]:
+def all_of(account: Account, timeline: Timeline | None, shares: Shares | None) -> Mapping[str, str]:
     """Titles and images.
 
     Raises
@@ -44,7 +42,9 @@ def all_of(
         import matplotlib.figure
     except ImportError as error:
         raise PictureError(f"Pictures need pip install 'panther-rtl[study]': {error}") from error
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    with matplotlib.rc_context(
+        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    ):
         found = {
             "Energy of an example by layer": _image(energy(account)),
             "Cycles of cores by layer": _image(cycles(account)),

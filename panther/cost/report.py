@@ -18,9 +18,11 @@ Rows = tuple[list[str], list[list[str]]]
 
 _PREFIXES = ((1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 MORE_STYLE = """
-figure { max-width: none; overflow-x: auto; margin: 0 0 1.5rem; } figure img { max-width: 100%;
-  background: #fff; } body { max-width: 76rem; } td:first-child { white-space: nowrap; }
+figure { max-width: none; overflow-x: auto; margin: 0 0 1.5rem; }
+figure img { max-width: 100%; background: #fff; }
+body { max-width: 76rem; } td:first-child { white-space: nowrap; }
 td + td, th + th { text-align: right; } .words td + td, .words th + th { text-align: left; }
+.prices { font-size: .78rem; } .prices summary { cursor: pointer; }
 """
 
 
@@ -95,7 +97,7 @@ def layer_table(account: Account) -> Rows:
             *(
                 [
                     str(layer.crossbars), f"{100 * layer.used:.1f}",
-                    f"{layer.busy / run.examples:,.0f}", f"{100 * layer.busy / run.cycles:.1f}",
+                    f"{layer.busy / run.examples:,.0f}", f"{100 * layer.busy / run.cycles:.3g}",
                 ]
                 if layer.crossbars
                 else ["", "", "", ""]
@@ -156,10 +158,14 @@ def totals(cost: Cost) -> list[tuple[str, str]]:
         ("examples a second", f"{1 / account.time_s:,.0f}"),
         (f"energy {each}", interval_text(account.bill.interval, "J")),
         ("average power", interval_text(account.power_w, "W")),
-        ("energy times time", interval_text(scaled(account.edp_js, 1e9), "J ns")),
+        ("energy times time", _scientific(account.edp_js, "J s")),
         ("area of the tiles used", _area(account.area)),
         ("area of the node", _area(account.area_of_node)),
     ]  # fmt: skip
+
+
+def _scientific(interval: Interval, unit: str) -> str:
+    return f"{interval.value:.4g} {unit} ({interval.low:.3g} to {interval.high:.3g})"
 
 
 def _area(bill: Bill) -> str:
@@ -209,7 +215,7 @@ _UNITS = {"leakage": ("mW", 1e3), "area": ("mm2", 1e6)}
 
 def source_table(prices: PriceSet) -> Rows:
     """Every price with its source, assumptions first."""
-    head = ["price", "", "value", "unit", "least", "greatest", "source", "source of range", "what"]
+    head = ["price", "", "value", "unit", "least", "greatest", "what", "source", "source of range"]
     rows = []
     for price in prices.prices():
         unit, factor = _UNITS.get(price.name.partition(".")[2], ("pJ", 1e12))
@@ -219,8 +225,9 @@ def source_table(prices: PriceSet) -> Rows:
         rows.append(
             [
                 price.name, "assumption" if is_assumed(price.source) else "", value, unit,
-                f"{price.low * factor:.4g}", f"{price.high * factor:.4g}", price.source,
-                price.range_source, price.what or prices.component(price.name.split(".")[0]).what,
+                f"{price.low * factor:.4g}", f"{price.high * factor:.4g}",
+                price.what or prices.component(price.name.split(".")[0]).what, price.source,
+                price.range_source,
             ]
         )  # fmt: skip
     rows.sort(key=lambda row: not row[1])
@@ -337,8 +344,9 @@ def page(cost: Cost) -> str:
     parts += ["<h2>Cycles of cores by phase</h2>"]
     parts += ["<p>Of an example and of one of the layer's cores on the average, waiting included."]
     parts += ["</p>", html_table(*phase_table(account))]
-    parts += ["<h2>Prices</h2>", f"<p>{count} of {of} are assumptions.</p>"]
-    parts += [_words(*source_table(account.prices))]
+    parts += ["<h2>Prices</h2>", '<details class="prices"><summary>']
+    parts += [f"{of} prices, {count} of them assumptions</summary>"]
+    parts += [_words(*source_table(account.prices)), "</details>"]
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -371,7 +379,7 @@ def remarks_of(account: Account, *, random: bool) -> list[str]:
         ]
         if few:
             found.append(
-                f"No CRS in {', '.join(few)}: they have fewer than {plan.crs_period} outer "
-                f"products in {_plural(run.examples, 'example')}"
+                f"No CRS in {', '.join(few)}: fewer than {plan.crs_period} outer products in "
+                f"{_plural(run.examples, 'example')}"
             )
     return found

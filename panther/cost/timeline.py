@@ -126,9 +126,7 @@ def _cores(compiled: Compiled) -> list[Core]:
     return sorted(unit for unit in compiled.emitted if unit[1] < compiled.node.tile.cores)
 
 
-def _spans_of_core(
-    compiled: Compiled, node: Node, unit: Core, offset: int
-) -> Iterator[Span]:
+def _spans_of_core(compiled: Compiled, node: Node, unit: Core, offset: int) -> Iterator[Span]:
     trace = node.core(*unit).machine.trace
     layers = places(compiled).get(unit, {})
     for row in stream(trace, Event.OPERATION).tolist():
@@ -202,7 +200,10 @@ def events(timeline: Timeline) -> dict[str, Any]:
             name = {"name": f"tile {tile}"}
             found.append({"ph": "M", "name": "process_name", "pid": tile, "tid": 0, "args": name})
         number = threads[tile, unit] = len(threads) + 1
-        for key, value in (("thread_name", {"name": unit}), ("thread_sort_index", {"sort_index": number})):
+        for key, value in (
+            ("thread_name", {"name": unit}),
+            ("thread_sort_index", {"sort_index": number}),
+        ):
             found.append({"ph": "M", "name": key, "pid": tile, "tid": number, "args": value})
     us = CYCLE_S * 1e6
     for span in timeline.spans:

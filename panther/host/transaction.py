@@ -182,9 +182,11 @@ class TransactionTransport:
         if name in ("running", "held"):
             return self._bits(tile, name)
         if name == "counter":
-            return self._counts(tile)[0][index] - self._counted[tile][0][index]
+            counts = list(self.node.counters(tile).values())
+            return counts[index] - self._counted[tile][0][index]
         if name == "router_counter":
-            return self._counts(tile)[1][index] - self._counted[tile][1][index]
+            counts = list(self.node.router_counters(tile).values())
+            return counts[index] - self._counted[tile][1][index]
         transfer, _, what = name.partition("_")
         if transfer in ("send", "receive"):
             return self._transfer(tile, transfer, what)

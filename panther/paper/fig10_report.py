@@ -1,13 +1,8 @@
 """Fig. 10 as tables, CSV, pictures and one HTML page that needs nothing else."""
 
-import base64
 import csv
 import io
-import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import Any
 
 from panther.arch.params import SliceParams
 from panther.energy.update import update_prices
@@ -25,17 +20,14 @@ from panther.paper.fig10 import (
     Outcome,
     same_headroom,
 )
+from panther.paper.page import Part, Table, page, png, pyplot
 from panther.paper.slicing import HARDWARE, NONE, NORMALISED
-from panther.study.report import table
-
-Cells = Sequence[str]
 
 COLUMNS = (
     "accounting", "batch", "slicing", "crs_period", "cell_bits", "seeds", "accuracy", "lowest",
     "highest", "nj_per_example",
 )  # fmt: skip
 SLICES = 8
-TEXT_WIDTH = 100
 SEEN_PERIOD = 1024
 """CRS period of the picture of saturated fractions."""
 LOWEST_SEEN = 60.0
@@ -46,51 +38,6 @@ TITLES = (
     "hardware, the same headroom, 4 value bits",
 )  # fmt: skip
 BARS = ("#7f8c8d", "#c0392b", "#2471a3")
-
-STYLE = """
-:root { --ink: #1c2330; --soft: #667085; --line: #e3e7ee; --paper: #fff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #303846;
-  --paper: #12161d; } img { background: #fff; } }
-body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
-  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-p { max-width: 60rem; color: var(--soft); margin: .25rem 0 .75rem; } img { max-width: 100%; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
-th { text-align: right; color: var(--soft); font-weight: 600; font-size: .8rem; }
-td { text-align: right; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-.bad { color: #b3261e; font-weight: 600; }
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """Some lines under a heading."""
-
-    title: str
-    text: str
-    """What has to be known to read it."""
-    head: Cells
-    rows: Sequence[Cells]
-
-    def as_text(self) -> str:
-        """Aligned columns, all but the first to the right."""
-        lines = [self.head, *self.rows]
-        widths = [max(len(line[n]) for line in lines) for n in range(len(self.head))]
-        body = "\n".join(
-            "  ".join(
-                cell.ljust(width) if n == 0 else cell.rjust(width)
-                for n, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        )
-        return f"{self.title}\n{textwrap.fill(self.text, TEXT_WIDTH)}\n\n{body}\n"
-
-    def as_html(self) -> str:
-        """The same for a page."""
-        heading = f"<h2>{escape(self.title)}</h2><p>{escape(self.text)}</p>"
-        return heading + table(self.head, self.rows)
 
 
 def tables(figure: Figure, *, quick: bool = False) -> list[Table]:
@@ -272,7 +219,7 @@ def _cell_bits(slicing: str) -> tuple[int, ...]:
 
 def energy_picture(figure: Figure) -> bytes:
     """Accuracy against energy of the updates, a line a slicing, a point a CRS period; PNG."""
-    plt = _pyplot()
+    plt = pyplot()
     drawn, axes = plt.subplots(1, len(TITLES), figsize=(15, 5.2), layout="constrained")
     colours = plt.get_cmap("tab20").colors
     for n, (axis, title) in enumerate(zip(axes, TITLES, strict=True)):
@@ -306,12 +253,12 @@ def energy_picture(figure: Figure) -> bytes:
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7, ncols=2, loc="lower right")
     axes[0].set_ylabel("test accuracy, % (dashed: floating point)")
-    return _png(drawn)
+    return png(drawn)
 
 
 def slices_picture(figure: Figure) -> bytes:
     """Saturated fraction of every slice with a rare CRS, a panel a slicing; PNG."""
-    plt = _pyplot()
+    plt = pyplot()
     down = -(-len(figure.slicings) // PANELS_ACROSS)
     drawn, axes = plt.subplots(
         down, PANELS_ACROSS, figsize=(15, 2.6 * down), layout="constrained", sharex=True,
@@ -333,38 +280,34 @@ def slices_picture(figure: Figure) -> bytes:
         axis.set_ylabel("cells at an end, %", size=9)
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in BARS]
     drawn.legend(handles, TITLES, loc="outside upper center", ncols=len(TITLES), fontsize=9)
-    return _png(drawn)
+    return png(drawn)
 
 
-def _pyplot() -> Any:
-    import matplotlib
+def part(figure: Figure, *, quick: bool = False) -> Part:
+    """The whole figure, without the records of its CSV file."""
+    return Part(
+        name="fig10", title="Fig. 10: slicing and CRS period",
+        text=(
+            "Digits, a multilayer perceptron 64-64-10. A slicing is the width of the cells of each "
+            "slice, most significant first."
+        ),
+        tables=tables(figure, quick=quick),
+        pictures={
+            "Accuracy against energy of the updates": energy_picture(figure),
+            f"Saturated fraction of every slice, a CRS every {SEEN_PERIOD} examples": (
+                slices_picture(figure)
+            ),
+        },
+    )  # fmt: skip
 
-    matplotlib.use("agg")
-    from matplotlib import pyplot
 
-    return pyplot
-
-
-def _png(drawn: Any) -> bytes:
-    out = io.BytesIO()
-    drawn.savefig(out, format="png", dpi=110)
-    _pyplot().close(drawn)
-    return out.getvalue()
-
-
-def as_html(shown: Sequence[Table], pictures: Mapping[str, bytes]) -> str:
-    """The page: pictures with their titles, then tables."""
-    said = (
-        "Digits, a multilayer perceptron 64-64-10. A slicing is the width of the cells of each "
-        "slice, most significant first."
-    )
-    parts = ["<h1>Fig. 10: slicing and CRS period</h1>", f"<p>{said}</p>"]
-    for title, content in pictures.items():
-        data = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-        name = escape(title)
-        parts.append(f'<h2>{name}</h2><img alt="{name}" src="{data}">')
-    parts += [table.as_html() for table in shown]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Fig. 10</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+def files(shown: Part, figure: Figure) -> dict[str, bytes]:
+    """What the command leaves, by file name."""
+    energies, slices = shown.pictures.values()
+    return {
+        "fig10.csv": as_csv(figure).encode(),
+        "fig10.txt": shown.as_text().encode(),
+        "fig10.html": page(shown.title, shown.as_html()).encode(),
+        "fig10.png": energies,
+        "fig10-slices.png": slices,
+    }

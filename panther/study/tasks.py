@@ -44,7 +44,8 @@ Report = Callable[[float], None]
 
 TASKS = {
     "train": "panther.study.train", "slicing": "panther.paper.slicing",
-    "effect": "panther.device.effects", "design": "panther.cost.design",
+    "effect": "panther.device.effects", "cost": "panther.cost.point",
+    "design": "panther.cost.design",
 }  # fmt: skip
 """Modules of the tasks that have a name."""
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from panther.arch.core import ADDRESS_BITS, GENERAL_BASE, CoreParams
+from panther.arch.core import ADDRESS_BITS, GENERAL_BASE, MAX_MEMORY_WORDS, CoreParams
 from panther.arch.network import Network, TrainPlan
 from panther.arch.node import NodeParams
 from panther.arch.overrides import NODE_OVERRIDES, OVERRIDES, override, override_node
@@ -109,6 +109,20 @@ def fit(
         "; a smaller batch takes less memory" if plan.variant == "V2" and plan.batch > 1 else ""
     )
     raise TrainError(f"Network {what}: {_first_line(failure)}{advice}") from failure
+
+
+def fit_largest(
+    network: Network, plan: TrainPlan, node: NodeParams | None = None, *, least: bool = False
+) -> Fitted:  # fmt: skip
+    """As :func:`fit`; without ``node``, where 64 KiB of memory are too little, each tile has as
+    much as there can be. There is no such RTL, so not with ``least``.
+    """
+    try:
+        return fit(network, plan, node, least=least)
+    except TrainError:
+        if node is not None or least:
+            raise
+    return fit(network, plan, memory_words=MAX_MEMORY_WORDS)
 
 
 def _first_line(error: Exception | None) -> str:

@@ -7,7 +7,7 @@ No data and no run folder: a network by name, programs for a node, cells and exa
     print(twin.node.clock, twin.node.counters(0))
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from golden.network import NetworkTrainer, check_plan
 from models.system.node import Node
-from panther.arch.core import MAX_MEMORY_WORDS
 from panther.arch.network import TrainPlan
 from panther.arch.node import NodeParams
 from panther.arch.params import McuParams
@@ -29,7 +28,7 @@ from panther.host import Host, TransactionTransport, now
 from panther.train.engines import differences
 from panther.train.errors import TrainError
 from panther.train.machine import Cells, Machine, shapes
-from panther.train.nodes import PAPER_MEMORY_WORDS, fit
+from panther.train.nodes import fit_largest
 from panther.train.problem import BATCH
 
 Ints = NDArray[np.int64]
@@ -93,7 +92,8 @@ class Twin(NamedTuple):
 
 def compile_model(
     name: str, node: NodeParams | None = None, *, mcu: McuParams = PAPER, variant: str = "V1",
-    batch: int | None = None, crs_period: int | None = 16,
+    batch: int | None = None, crs_period: int | None = 16, shape: Sequence[int] | None = None,
+    loss: str | None = None, least: bool = False,
 ) -> Compiled:  # fmt: skip
     """Programs that train a network, with default formats and the learning rate 1/32.
 
@@ -108,6 +108,10 @@ def compile_model(
         Of that machine; not looked at if ``node`` is given.
     variant, batch, crs_period
         See :class:`panther.arch.network.TrainPlan`.
+    shape, loss
+        See :func:`panther.frontends.load.load`.
+    least
+        No more cores than are used, for RTL.
 
     Raises
     ------
@@ -115,7 +119,7 @@ def compile_model(
         If there is no such network, or it does not fit.
     """
     try:
-        network, _ = canonicalise(load(name))
+        network, _ = canonicalise(load(name, shape=shape, loss=loss))
         plan = TrainPlan(
             variant=variant, batch=(1 if variant == "V1" else BATCH) if batch is None else batch,
             crs_period=crs_period, mcu=mcu if node is None else node.tile.core.mcu,
@@ -126,19 +130,14 @@ def compile_model(
         raise TrainError("\n".join(error.problems)) from error
     except ValueError as error:
         raise TrainError(str(error)) from error
-    try:
-        return fit(network, plan, node, memory_words=PAPER_MEMORY_WORDS).compiled
-    except TrainError:
-        if node is not None:
-            raise
-    return fit(network, plan, memory_words=MAX_MEMORY_WORDS).compiled
+    return fit_largest(network, plan, node, least=least).compiled
 
 
 def random_examples(
     compiled: Compiled, count: int | None = None, seed: int = 1
 ) -> tuple[Ints, Ints]:  # fmt: skip
-    """Words from -1 to 1, shape (count, height, width, channels), and labels; a batch of them if not
-    said.
+    """Words from -1 to 1, shape (count, height, width, channels), and labels; a batch of them if
+    not said.
     """
     network, plan = compiled.network, compiled.plan
     source = network.nodes[0]

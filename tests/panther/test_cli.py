@@ -104,6 +104,17 @@ def test_presets(panther):
             ["verilog", "--set", "rows=1000"],
             "panther verilog: error: Rows must be an integer in the range [4, 256], not 1000",
         ),
+        (
+            ["verilog", "--core", "PAPER", "--set", "cycles.mvm=16146"],
+            (
+                "panther verilog: error: Cycles of operations must be those of the RTL where there "
+                "is RTL, not given: cycles.mvm and its like are for the transaction level"
+            ),
+        ),
+        (
+            ["verilog", "--node", "SMALL", "--set", "memory_words=65536"],
+            "panther verilog: error: Memory words must be at most 32768 in RTL, not 65536",
+        ),
     ],
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(rejected, arguments, expected):

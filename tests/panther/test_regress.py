@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from panther.cli import main
+from panther.cli import main, regress_plugin
 
 PASSING = "def test_good(): pass\n"
 
@@ -245,3 +245,15 @@ def test_nothing_but_skips_is_no_success(regress):
     run = regress({"test_a.py": skip})
     assert run.status == 1
     assert "FAILED: no test was run: nothing has been checked" in run.lines
+
+
+@pytest.mark.parametrize(("workers", "count"), [(1, 40), (2, 40), (2, 8), (3, 17), (4, 3), (5, 0)])
+def test_one_worker_begins_with_the_twin_and_the_others_without(workers, count):
+    names = [f"tests/models/system/test_{n}.py" for n in range(60)]
+    names += [f"tests/golden/test_{n}.py" for n in range(count)]
+    found = regress_plugin.arranged([(name, name) for name in names], workers)
+    assert sorted(found) == sorted(names)
+    assert "models" in found[0]
+    size = -(-len(names) // workers)
+    begins = [found[n * size] for n in range(1, workers)]
+    assert sum("golden" in name for name in begins) >= min(count, workers - 1) * (count >= workers)

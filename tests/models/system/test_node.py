@@ -166,15 +166,21 @@ def test_units_are_held_before_they_begin_and_step_by_step():
     made = node({(0, 0): text, (0, SEQUENCER): "loop 2, e\nsadd s1, s1, 5\ne: hlt"})
     units = [(0, 0), (0, SEQUENCER)]
     made.hold(units)
-    seen = []
+    seen, seen_of_sequencer = [], []
     for _ in range(12):
         assert not made.run(limit_cycles=5000)
-        assert all(made.status(*unit).held and not made.status(*unit).running for unit in units[:1])
+        sequencer = made.status(0, SEQUENCER)
+        assert made.status(0, 0).held
+        assert not made.status(0, 0).running
+        assert not sequencer.running
         seen.append((made.core(0, 0).pc, int(made.core(0, 0).scalars[1])))
+        seen_of_sequencer.append((int(made.scalars(0)[1]), sequencer.held))
         if made.core(0, 0).pc == 5:
             break
         made.step(units)
     assert seen == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (3, 3), (4, 3), (5, 3)]
+    held = [(0, True), (0, True), (5, True), (10, True)]
+    assert seen_of_sequencer == [*held, *4 * [(10, False)]]
     assert made.scalars(0)[1] == 10
     made.step(units)
     made.run()

@@ -78,7 +78,7 @@ def test_largest_node_has_the_whole_table():
 
 def test_smaller_node_has_less():
     names = {register.name: register for register in tile_registers(NODES[1])}
-    assert names["counter"].count == 11
+    assert names["counter"].count == 25
     assert "u0_status" in names
     assert "u1_status" not in names
     assert "u8_status" in names
@@ -97,7 +97,7 @@ def test_addresses():
     assert node_address("start") == 0x20
     assert node_address("interrupt", 7) == 0x5C
     assert tile_address(0, "arm") == 0x1000
-    assert tile_address(255, "counter", 94) == 0x100000 + 0x100 + 4 * 94
+    assert tile_address(255, "counter", 535) == 0x100000 + 0x680 + 4 * 535
     assert unit_address(1, 8, "status") == 0x2000 + 0x600 + 4
     assert memory_address(0, WORDS, 3) == 24
     assert memory_address(1, STATES, 3) == 0x4400018

@@ -23,7 +23,8 @@ from panther.arch.presets import CORES, FINE, PAPER, PAPER_ADC9, SMALL, TINY
 UNIT_NAMES = (
     "slices, value_bits, device, rows, columns, operand_bits, adc.bits, adc.step_log2, "
     "adc.per_slice, timing.integrate_cycles, timing.pulse_cycles, timing.program_cycles, "
-    "cycles.mvm, cycles.mtvm, cycles.opa, cycles.crs, opa.row_digits, opa.column_digits, opa.skip_steps, headroom"
+    "cycles.mvm, cycles.mtvm, cycles.opa, cycles.crs, "
+    "opa.row_digits, opa.column_digits, opa.skip_steps, headroom"
 )
 NAMES = f"{UNIT_NAMES}, device.NAME"
 OF_CORES = f"{UNIT_NAMES}, mcus, registers, instructions, memory_words, memory_cycles"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from panther.arch.core import CoreParams
+from panther.arch.isa import decode
 from panther.arch.network import MODES, TrainPlan
 from panther.arch.node import NodeParams
 from panther.arch.tile import TileParams
@@ -124,6 +125,29 @@ def campaign_model(pixels):
     x = model.input.conv2d(4, 3, padding=1).relu().conv2d(8, 3, padding=1).relu()
     x.global_avg_pool().flatten().linear(10).softmax_cross_entropy()
     return model.graph()
+
+
+@pytest.mark.parametrize("variant", MODES)
+def test_every_instruction_says_what_it_is_for(variant):
+    compiled = campaign.Case(3, variant).compiled
+    names = {"", *(node.name for node in compiled.network.nodes)}
+    found = set()
+    for unit, program in compiled.programs(1, 1, compiled.plan.batch).items():
+        origins = compiled.origin(unit)
+        assert len(origins) == len(program.words)
+        for word, origin in zip(program.words, origins, strict=True):
+            instruction, values = decode(word)
+            assert origin.layer in names
+            assert origin.phase in loops.PHASES
+            assert (origin.layer == "") == (origin.phase == "control")
+            if instruction.mnemonic in ("send", "recv") or values.get("take"):
+                assert origin.phase == "communication"
+            if instruction.mnemonic in ("mcu", "crs", "mcfg"):
+                phases = {"crs": {"resolve"}, "mcfg": {"set-up"}}
+                known = {"forward", "backward", "update"}
+                assert origin.phase in phases.get(instruction.mnemonic, known)
+            found.add(origin.phase)
+    assert found >= {"control", "set-up", "forward", "loss", "backward", "update", "resolve"}
 
 
 def test_bytes_do_not_depend_on_hash_seeds():

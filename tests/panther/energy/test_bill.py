@@ -51,7 +51,5 @@ def test_ratio_is_that_of_the_worst_corner():
 
 
 def test_ratio_to_nothing():
-    with pytest.raises(
-        ValueError, match=r"^Ratio must be one to something that costs"
-    ):
+    with pytest.raises(ValueError, match=r"^Ratio must be one to something that costs"):
         ratio(Bill({ADC: 1}), Bill())

@@ -1,12 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cocotb_tests.designs import NODES, SETS
 from cocotb_tests.two_tiles import NODE, TwoTiles, unequal_cells
 from models.system.node import Node
-from panther.arch.core import Fault
+from panther.arch.core import MAX_MEMORY_WORDS, Fault
 from panther.arch.mcu import ConfigKey, InBank
-from panther.arch.node_registers import PROGRAM, STATES, memory_address, node_address, tile_address
+from panther.arch.node_registers import (
+    PROGRAM,
+    STATES,
+    memory_address,
+    node_address,
+    tile_address,
+)
 from panther.arch.tile import SEND_READER, SEQUENCER, TileWait
 from panther.asm import assemble_text
 from panther.host import AccessError, Host, HostError, TransactionTransport, checkpoint, now
@@ -152,6 +160,49 @@ def test_row_from_a_wrong_tile_is_reported_after_the_halt(new_host):
     now(host.load(1, SEQUENCER, program(f"loop 3000, end\nnop\nend: {send}")))
     with pytest.raises(HostError, match=r"fault:\ntile 0 sequencer: SENDER at pc 2, cycle \d+$"):
         now(host.run({(0, SEQUENCER): 0, (1, SEQUENCER): 0}))
+
+
+def test_greatest_memory_is_within_reach(new_host):
+    tile = replace(PARAMS.tile, core=replace(CORE, memory_words=MAX_MEMORY_WORDS))
+    host = new_host(replace(PARAMS, tile=tile))
+    now(host.identify())
+    groups, node = tile.groups, host.transport.node
+    core = tile.core
+    rng = np.random.default_rng(3)
+    words = rng.integers(-32768, 32768, 4 * groups)
+    states = rng.integers(0, 2, groups), rng.integers(0, 512, groups)
+    cells = rng.integers(-2, 2, node.cores[0].cells(0).shape)
+    last = assemble_text("ld r0, s1, 0, 4\nhlt", core)
+    for number in range(2):
+        now(host.write_memory(number, 0, words))
+        now(host.write_states(number, *states))
+        now(host.write_cells(number, 0, 0, cells))
+        now(host.load(number, 0, last))
+    for number in range(2):
+        np.testing.assert_array_equal(now(host.read_memory(number, 0, 4 * groups)), words)
+        valid, readers = now(host.read_states(number))
+        np.testing.assert_array_equal(valid, states[0])
+        np.testing.assert_array_equal(readers, states[1])
+        np.testing.assert_array_equal(now(host.read_cells(number, 0, 0)), cells)
+
+    # whoever waits for the last group of all says so
+    now(host.write_states(0, [False], [0], groups - 1))
+    now(host.execute(0, 0, f"sset s1, {4 * groups - 4}"))
+    now(
+        host.load(0, SEQUENCER, program(f"sset s1, {4 * groups - 4}\nrecv s1, 0, 4, 1, core0\nhlt"))
+    )
+    now(host.write_states(1, [True], [1 << SEND_READER], 0))
+    now(host.load(1, SEQUENCER, program("send s0, 0, 4, 0, 1\nhlt")))
+    with pytest.raises(
+        HostError, match=rf"waits for words {4 * groups - 4}\.\.{4 * groups - 1} to"
+    ):
+        now(host.run({(0, 0): 0}, limit_cycles=900))
+    now(host.write_states(0, [True], [1], groups - 1))
+    now(host.wait())
+    now(host.write_states(0, [True], [1], groups - 1))  # nobody has taken it
+    with pytest.raises(HostError, match="Nothing has ended"):
+        now(host.run({(0, SEQUENCER): 0, (1, SEQUENCER): 0}, limit_cycles=900))
+    assert now(host.transfer(0, "receive")) == (True, TileWait.STORE, 1, 1, 1, groups - 1)
 
 
 def test_units_that_are_not_there_are_not_kept(new_host):

@@ -61,6 +61,25 @@ def test_a_store_that_is_refused_does_not_access_the_memory(tmp_path):
     assert counts["tile_memory_controller.access"] == 3 + (43 - 7) // 2
 
 
+def test_loads_look_at_a_rows_first_word_and_sends_at_all(tmp_path):
+    halves = [
+        line
+        for first in (0, 8)
+        for line in (
+            SET.replace("32", str(first)),
+            STORE.replace("store_width=16", "store_width=8"),
+        )
+    ]
+    send = SEND.replace("target_addr=1", "target_addr=0").replace("vtile_id=0", "vtile_id=1")
+    units = {(0, 0): halves, (0, 1): [SET.replace("32", "0"), LOAD]}
+    run = run_machine(_program(tmp_path, units | {(1, None): [send], (1, 0): halves}), PANTHER)
+    # beside a load the halves are stored in 5 and 9; the load is served in 7
+    assert run.core_cycles[0, 0] == 12
+    assert run.core_cycles[0, 1] == 11
+    # alone they are stored in 4 and 8; sent in 10, so there in 40
+    assert run.tile_cycles[1] == 42
+
+
 def test_a_message_takes_31_cycles_and_four_to_send_and_receive(tmp_path):
     program = _program(tmp_path, {(0, None): [SEND], (1, None): [RECEIVE]})
     run = run_machine(program, PANTHER)

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from panther.arch.core import MAX_MEMORY_WORDS
+from panther.arch.network import TrainPlan
 from panther.arch.params import OperationCycles
 from panther.arch.presets import PAPER
 from panther.train.errors import TrainError
+from panther.train.problem import prepare
+from panther.train.run import train
 from panther.train.twin import compile_model, ready
+from tests.panther.train.networks import examples, two_layers
 
 SMALL = replace(PAPER, rows=32, columns=32)
 
@@ -77,6 +81,25 @@ def test_too_little_memory_is_made_larger():
     assert not twin.wrong(x, labels)
 
 
+def test_rtl_refuses_other_machines():
+    for name, expected in (
+        ("cycles.mvm=5", "Cycles of operations must be those of the RTL where there is RTL"),
+        ("memory_words=65536", "Memory words must be at most 32768 in RTL, not 65536"),
+    ):
+        with pytest.raises(TrainError, match=expected):
+            train("mlp", engine="rtl", examples=1, node="1x1", node_parameters=[name])
+
+
+def test_runs_may_go_on_with_other_cycles():
+    """They are no part of what is trained."""
+    data = tuple(examples(two_layers()))
+    first, second = (
+        prepare(two_layers(), data, plan=TrainPlan(mcu=mcu))
+        for mcu in (SMALL, replace(SMALL, cycles=OperationCycles(crs=5)))
+    )
+    assert first.identity() == second.identity()
+
+
 def test_what_does_not_fit_says_so():
-    with pytest.raises(TrainError, match="model must be .*, not 'vgg17'"):
+    with pytest.raises(TrainError, match=r"model must be .*, not 'vgg17'"):
         compile_model("vgg17")

@@ -34,10 +34,6 @@ SOURCES = (
     "panther.train.machine", "panther.train.nodes", "panther.train.twin",
 )  # fmt: skip
 SHOWN = ("accuracy", "energy_j", "time_s", "area_m2")
-FRONTS = (
-    "energy_j:min,accuracy:max,accuracy>=0.8", "time_s:min,accuracy:max,accuracy>=0.8",
-    "area_m2:min,energy_j:min,time_s:min,accuracy>=0.9",
-)  # fmt: skip
 PARAMETERS = (
     "hidden", "design", "prices", "variant", "lr", "epochs", "batch", "crs_period", "seed",
     "schedule", "formats", "examples", "weights_seed", "mcu",

@@ -1,7 +1,8 @@
 """Pictures of Pareto fronts, as wide as a page of a paper.
 
 A panel a front. Its points have numbers, the same in all panels, and the lines below say what they
-are. Goals that are to be low have a logarithmic axis; a third one is the size of the dots.
+are. Goals that are to be low have a logarithmic axis, as far as what is near the front; a third one
+is the size of the dots.
 """
 
 import math
@@ -17,7 +18,7 @@ INCH_MM = 25.4
 WIDTH_MM = 180.0
 PANEL_MM = 56.0
 """Height of a panel."""
-LEFT_MM, GAP_MM, RIGHT_MM, TITLE_MM, LEGEND_MM, AXIS_MM, LINE_MM = 13.0, 13.5, 2, 6, 5, 12, 3.2
+LEFT_MM, GAP_MM, RIGHT_MM, TITLE_MM, LEGEND_MM, AXIS_MM, LINE_MM = 13.0, 13.5, 2, 6, 10, 10, 3.2
 POINTS = 7.0
 """Size of the smallest text."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -26,6 +27,9 @@ SHAPES = ("o", "s", "^", "D", "v", "P")
 DOT = 18.0
 SIZES = (10.0, 90.0)
 """Of dots that show a third goal, in square points."""
+MARGIN = 1.15
+"""Of logarithmic axes."""
+MOST_TICKS = 6
 MOST_FRONTS = 3
 MOST_GROUPS = len(COLOURS)
 
@@ -160,13 +164,13 @@ def _panel(axes: Any, found: Found, units: Units, colours: Groups, shapes: Group
         columns.append((text, [value * factor for value in values]))
     (x_text, x), (y_text, y) = columns[:2]
     sizes = _sizes(found)
+    title = []
     if len(columns) > 2:
         text, third = columns[2]
         what, _, unit = text.rpartition(", ")
-        axes.set_title(
-            f"dots: {what or unit}, {min(third):.2g} to {max(third):.2g} {unit if what else ''}",
-            size=POINTS, pad=2,
-        )  # fmt: skip
+        title.append(
+            f"dots: {what or unit}, {min(third):.2g} to {max(third):.2g} {unit if what else ''}"
+        )
     alike: dict[tuple[bool, str, str], list[int]] = {}
     # large ones first, or they would hide small ones
     for n in sorted(range(len(x)), key=lambda n: -sizes[n]):
@@ -182,9 +186,14 @@ def _panel(axes: Any, found: Found, units: Units, colours: Groups, shapes: Group
     if len(goals) == 2:
         axes.plot([x[n] for n in found.best], [y[n] for n in found.best], color="0.35",
                   linewidth=0.7, zorder=2.5, drawstyle="steps-post")  # fmt: skip
+    outside: set[int] = set()
     for goal, values, which in zip(goals, (x, y), (axes.xaxis, axes.yaxis), strict=False):
         if not goal.highest and min(values) > 0:
-            _logarithmic(axes, which, values)
+            high = _logarithmic(axes, which, [values[n] for n in found.best], max(values))
+            outside |= {n for n, value in enumerate(values) if value > high}
+    if outside:
+        title.append(f"{len(outside)} of {len(x)} are farther away")
+    axes.set_title("\n".join(title), size=POINTS, pad=2)
     axes.set_xlabel(x_text, labelpad=1)
     axes.set_ylabel(y_text, labelpad=1)
     axes.tick_params(which="both", labelsize=POINTS, pad=1.5, length=2.5)
@@ -203,19 +212,25 @@ def _sizes(found: Found) -> list[float]:
     return [SIZES[0] + (SIZES[1] - SIZES[0]) * (value - low) / span for value in logs]
 
 
-def _logarithmic(axes: Any, which: Any, values: Sequence[float]) -> None:
+def _logarithmic(axes: Any, which: Any, front: Sequence[float], most: float) -> float:
+    """From the front to what is as far from it as it is wide, or half of it again; returns where
+    the axis ends.
+    """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     getattr(axes, f"set_{which.axis_name}scale")("log")
-    low, high = min(values) / 1.15, max(values) * 1.15
+    low, widest = min(front) / MARGIN, max(front) * max(max(front) / min(front), 1.5)
+    high = MARGIN * min(most, widest)
     getattr(axes, f"set_{which.axis_name}lim")(low, high)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**n for n in decades for step in (1, 2, 5) if low <= step * 10.0**n <= high]
-    if len(ticks) > 6:
-        ticks = [tick for tick in ticks if math.log10(tick) % 1 < 1e-9]
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 5), (1,)):
+        ticks = [step * 10.0**n for n in decades for step in steps if low <= step * 10.0**n <= high]
+        if len(ticks) <= MOST_TICKS:
+            break
     which.set_major_locator(FixedLocator(ticks))
     which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     which.set_minor_formatter(NullFormatter())
+    return high
 
 
 def _number(
@@ -243,7 +258,7 @@ def _number(
     high = POINTS * scale
     for n in found.best:
         text = str(numbers[label_of(found.rows[n], varying)])
-        wide = 0.62 * POINTS * scale * len(text)
+        wide = (0.62 * POINTS * len(text) + 2) * scale
         options = []
         for more in (3.5, 6, 9, 13, 18, 24, 31):
             far = half[n] / scale + more

@@ -19,6 +19,8 @@ HEATMAP_VALUES = 4
 """From so many values on each of two axes they span a heatmap."""
 LOG_RATIO = 30
 """From this ratio of the greatest to the least value on, an axis is logarithmic."""
+MOST_LETTERS = 400
+"""Of all words below an axis."""
 MOST_TICKS = 8
 """Places that stand below a logarithmic axis; of more, powers of ten."""
 WIDTH, HEIGHT = 5.6, 3.4
@@ -188,6 +190,9 @@ def _scalars(results: Results, axes: list[Dimension], metric: str) -> Any:
     rest = [axis for axis in others if axis is not lines]
     panels = _products([axis.places for axis in rest])
     if len(panels) > MOST_PANELS or (lines and len(lines.places) > MOST_LINES):
+        return None
+    letters = sum(len(text_of(place)) for place in across.places)
+    if across.numbers is None and letters > MOST_LETTERS:
         return None
     figure, plots = _figure(len(panels))
     for panel, plot in zip(panels, plots, strict=True):

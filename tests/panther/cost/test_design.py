@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from panther.cost import design
-from panther.energy.prices import FOLDER
+from panther.energy.inventory import mcu_parts
+from panther.energy.prices import FOLDER, load_prices
 from panther.study import load
 from panther.study.tasks import find
 
@@ -57,7 +58,9 @@ def test_design_is_its_parameters(small):
 def test_what_should_cost_more_does(small):
     wide = run(**{"adc.bits": 8})
     assert wide["energy_j"] > small["energy_j"]
-    assert wide["area_m2"] > small["area_m2"]
+    # on each of six crossbars eight converters of 8 bits instead of 7, which count as half of one
+    more = 6 * 8 * 0.5 * load_prices("parts").area_m2("adc")
+    assert wide["area_m2"] - small["area_m2"] == pytest.approx(more)
     assert wide["time_s"] == small["time_s"]
     many = run(**{"adc.per_slice": 4})
     assert many["time_s"] < small["time_s"]
@@ -131,3 +134,17 @@ def test_study_has_every_axis():
                         ("resolved", 4)):  # fmt: skip
         assert len({words[name] for words in said}) >= least, name
     assert len(study.fronts) == 3
+
+
+def test_area_is_that_of_what_is_in_use(small):
+    prices = load_prices("parts")
+    mcu = design.train.plan_of(
+        {name: SMALL[name] for name in SMALL if name != "hidden"} | {"model": "mlp"}
+    ).mcu
+    unit = sum(n * prices.area_m2(name) for name, n in mcu_parts(mcu, prices).items())
+    # 65 rows by 28 columns on ten crossbars, 29 by 10 on two
+    large = run(hidden=28)
+    assert (large["crossbars"], large["cores"], large["tiles"]) == (12, 6, 1)
+    # six units more, and three cores without them
+    cores = large["area_m2"] - small["area_m2"] - 6 * unit
+    assert 0.1 * unit < cores < 30 * unit

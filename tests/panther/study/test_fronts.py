@@ -178,7 +178,9 @@ def boxes(figure):
             box = Text.get_window_extent(text, renderer)  # without the line to its point
             assert inside.x0 <= box.x0 < box.x1 <= inside.x1
             numbers.append(box)
-    return numbers, [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
+    others = [*figure.texts, *figure.legends, *(axes.title for axes in figure.axes)]
+    boxes = [other.get_window_extent(renderer) for other in others]
+    return numbers, [box for box in boxes if box.width > 1]
 
 
 def test_numbers_and_texts_of_a_picture_do_not_overlap():
@@ -198,6 +200,16 @@ def test_numbers_and_texts_of_a_picture_do_not_overlap():
             assert not one.shrunk(0.9, 0.7).overlaps(other.shrunk(0.9, 0.7))
         for one, other in itertools.combinations(texts, 2):
             assert not one.shrunk(0.9, 0.7).overlaps(other.shrunk(0.9, 0.7))
+
+
+def test_axes_end_near_the_front():
+    rows = [{"energy_j": e, "accuracy": a} for e, a in ((1, 0.8), (2, 0.9), (3.9, 0.7), (90, 0.9))]
+    (axes,) = draw(found(rows, FRONTS[:1]), []).axes
+    assert axes.get_title() == "1 of 4 are farther away"
+    assert axes.get_xlim() == pytest.approx((1 / 1.15, 4 * 1.15))
+    (axes,) = draw(found(rows[:3], FRONTS[:1]), []).axes
+    assert axes.get_title() == ""
+    assert axes.get_xlim() == pytest.approx((1 / 1.15, 3.9 * 1.15))
 
 
 def test_columns_of_few_values_have_colours_and_shapes(tmp_path):

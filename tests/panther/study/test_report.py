@@ -56,6 +56,14 @@ def test_logarithmic_axis_shows_its_few_values():
     assert "256" not in drawn(made([[2**n for n in range(9)]]))[0]
 
 
+def test_words_that_no_axis_has_room_for_are_left_to_the_table():
+    words = [f"a design of many words {n}" for n in range(20)]
+    results = made([words], value=len)
+    assert figures(results) == []
+    assert "No picture shows y: see the table." in page(results)
+    assert drawn(made([words[:5]], value=len))[0] >= set(words[:5])
+
+
 def test_words_are_dots_with_bars():
     texts, svg = drawn(made([["one", "two"]], repeats=(0, 1), value=len))
     assert {"one", "two"} <= texts

@@ -147,7 +147,7 @@ def test_file_of_the_docs_can_be_read():
     assert len(parse(example, "docs", folder=Path()).points()) == 36
 
 
-@pytest.mark.parametrize("name", ["yaml", "duckdb", "distributed", "optuna", "matplotlib.figure"])
+@pytest.mark.parametrize("name", ["duckdb", "distributed", "optuna", "matplotlib.figure"])
 def test_packages_that_are_missing(panther, file, place, monkeypatch, name):
     extra = {"distributed": "cluster", "optuna": "search"}.get(name, "study")
     monkeypatch.setitem(sys.modules, name, None)

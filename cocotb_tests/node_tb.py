@@ -327,7 +327,7 @@ async def cells_keep_what_is_not_written(dut):
         for name in ("row_reads", "row_writes", "conversions")
     ]
     agree("node", "rows written", mcu.rows * mcu.columns, writes)
-    agree("node", "conversions", reads * mcu.columns // mcu.adc.per_slice, converted)
+    agree("node", "conversions of rows", 0, converted)
     assert mcu.rows <= reads <= writes
 
 

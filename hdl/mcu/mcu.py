@@ -422,7 +422,7 @@ class Mcu(wiring.Component):
         m.d.comb += [
             self.events.mvm_steps.eq(bit_stream.integrate & ~transpose),
             self.events.mtvm_steps.eq(bit_stream.integrate & transpose),
-            self.events.conversions.eq(adc_control.convert),
+            self.events.conversions.eq(adc_control.convert & ~array.fine),
             self.events.pulses.eq(opa_drive.pulse),
             self.events.row_reads.eq(row_access.integrate),
             self.events.row_writes.eq(row_access.program),

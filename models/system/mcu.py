@@ -393,7 +393,6 @@ def _count_rows(mcus, m, rows):  # type: ignore[no-untyped-def]
     """Count rows that are read, resolved and written."""
     activity = mcus.activity[m]
     activity[Count.ROW_READS] += rows
-    activity[Count.CONVERSIONS] += rows * _groups(mcus, m, ConfigKey.COLUMNS)
     activity[Count.ROW_WRITES] += rows
 
 

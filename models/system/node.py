@@ -459,10 +459,11 @@ class Node:
                 continue
             core = self.core(tile, unit)
             n = tile * self.params.tile.cores + unit
-            free = int(self.units.origin[n] + core.machine.mcus.free.max())
+            busy = int(core.machine.mcus.free.max())
+            free = int(self.units.origin[n]) + busy
             core.start(pc)
             self.units.most[n] = _FOREVER if self.units.most[n] == _FOREVER else 0
-            self.units.origin[n] = max(now, free + 1) if free >= now else now
+            self.units.origin[n] = free + 1 if busy and free >= now else now
             self.units.phase[n] = Phase.GOES_ON
 
     def hold(self, units: Iterable[tuple[int, int]]) -> None:

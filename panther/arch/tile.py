@@ -200,8 +200,8 @@ MCU_COUNTERS = (
 - ``busy``: cycles in which an operation goes on;
 - ``mvm_steps``: bit steps of MVM integrated;
 - ``mtvm_steps``: bit steps of MTVM integrated;
-- ``conversions``: cycles in which the converters of all slices convert, each ``adc.per_slice``
-  lines of its slice;
+- ``conversions``: cycles of MVM and MTVM in which the converters of all slices convert, each
+  ``adc.per_slice`` lines of its slice; what rows are read with is not counted;
 - ``pulses``: polarity phases of OPA driven, four in a bit step that is not left out;
 - ``row_reads``: rows of cells read, by CRS, READ and an OPA that resolves them;
 - ``row_writes``: rows of cells programmed, by CRS, WRITE and an OPA that resolves them.

@@ -275,11 +275,11 @@ class Used:
 
 def area(costs: "Account") -> Used:
     """What is in use of a node."""
-    from panther.energy.inventory import Inventory
+    from panther.energy.inventory import Inventory, copies_of
 
     counted = costs.run
     compiled = counted.compiled
-    copies = 2 if compiled.plan.variant == "V3" else 1
+    copies = copies_of(compiled.plan.variant)
     inventory = Inventory(node=compiled.node, prices=costs.prices, copies=copies)
     places = compiled.placed
     cores = {placed.core for placed in places}

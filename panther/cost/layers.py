@@ -22,16 +22,8 @@ from panther.compiler.compile import Compiled
 from panther.compiler.loops import PHASES, Core
 from panther.compiler.tiling import FEEDBACK
 from panther.cost.measure import Counts, Run
-from panther.energy import Bill, Energy, Interval, Meter, PriceSet
-from panther.energy.activity import (
-    CYCLE_S,
-    core_actions,
-    mcu_actions,
-    priced,
-    tile_actions,
-    unit_counts,
-)
-from panther.energy.inventory import by_bits
+from panther.energy import Bill, Energy, Interval, Meter, PriceSet, copies_of
+from panther.energy.activity import CYCLE_S, core_actions, priced, tile_actions, unit_counts
 
 SHARED = ""
 """Name of the layer of what belongs to none."""
@@ -274,7 +266,7 @@ def account(run: Run, prices: PriceSet, programs: Programs | None = None) -> Acc
     """
     compiled = run.compiled
     node = compiled.node
-    meter = Meter(node, prices, copies=2 if compiled.plan.variant == "V3" else 1)
+    meter = Meter(node, prices, copies=copies_of(compiled.plan.variant))
     did: dict[str, dict[str, Done]] = {}
     cores: dict[str, set[Core]] = {}
     of_cores: dict[str, Done] = {}
@@ -322,7 +314,7 @@ def account(run: Run, prices: PriceSet, programs: Programs | None = None) -> Acc
             for name, count in counts.items():
                 known[name] += count
     for layer, counts in units.items():
-        charge(layer, priced(mcu_actions(node, counts, by_bits=by_bits(prices)), prices))
+        charge(layer, meter.of_mcu(counts))
     for tile, counters in enumerate(run.counters):
         charge(SHARED, meter.tile(counters, run.routers[tile], run.cycles).leakage)
         for core in range(node.tile.cores):
@@ -355,7 +347,7 @@ def account(run: Run, prices: PriceSet, programs: Programs | None = None) -> Acc
 def whole(account: Account) -> Energy:
     """The same run's energy unit by unit, in J, without asking who did it: a check."""
     run = account.run
-    copies = 2 if run.compiled.plan.variant == "V3" else 1
+    copies = copies_of(run.compiled.plan.variant)
     meter = Meter(run.compiled.node, account.prices, copies=copies)
     return meter.whole(list(run.counters), list(run.routers), run.cycles)
 

@@ -111,8 +111,6 @@ def prepared(
     """
 
     def transport(node: Node) -> TransactionTransport:
-        # in cycle 0 of its life, and in no other, a twin starts cores a cycle after sequencers
-        node.units.clock[0] = 1
         return TransactionTransport(node) if look is None else _Watched(node, look, first_look)
 
     return ready(compiled, seed, cells=cells, trace=trace, transport=transport)

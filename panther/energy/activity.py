@@ -21,7 +21,9 @@ CYCLE_S = 1e-9
 """One cycle at the 1 GHz all sources assume."""
 
 
-def mcu_actions(node: NodeParams, counts: Counts, *, by_bits: bool = False) -> Actions:
+def mcu_actions(
+    node: NodeParams, counts: Counts, *, by_bits: bool = False, copies: int = 1
+) -> Actions:
     """What the components of a matrix unit did.
 
     Parameters
@@ -31,6 +33,9 @@ def mcu_actions(node: NodeParams, counts: Counts, *, by_bits: bool = False) -> A
         By the names of the unit's counters alone: ``busy``, ``mvm_steps`` and so on.
     by_bits : bool
         Whether the bits of converters count; see :func:`panther.energy.inventory.by_bits`.
+    copies : int
+        Arrays of every slice, all of which a row is written to; see
+        :func:`panther.energy.inventory.copies_of`.
     """
     mcu = node.tile.core.mcu
     slices, size, bits = mcu.slices.count, cells(mcu), mcu.operand_bits
@@ -44,9 +49,10 @@ def mcu_actions(node: NodeParams, counts: Counts, *, by_bits: bool = False) -> A
         ("crossbar", "mtvm_step"): mtvm * slices * size,
         ("crossbar", "pulse"): pulses * slices * size,
         ("crossbar", "row_read"): reads * slices * row,
-        ("crossbar", "row_write"): writes * slices * row,
-        ("dac", "drive"): mvm * rows + mtvm * columns + pulses * (rows + columns * slices),
-        ("sample_hold", "sample"): float((mvm + reads) * columns * slices + mtvm * rows * slices),
+        ("crossbar", "row_write"): writes * slices * row * copies,
+        ("dac", "drive"): float(mvm * rows + mtvm * columns),
+        ("dac", "pulse"): float(pulses * (rows + columns * slices)),
+        ("sample_hold", "sample"): float((mvm * columns + mtvm * rows) * slices),
         ("adc", "convert"): counts["conversions"] * converter(mcu, by_bits=by_bits),
         ("shift_add", "add"): float(counts["conversions"] * mcu.adc.per_slice * slices),
         ("slice_carry", "resolve"): float(writes * columns * slices),
@@ -151,7 +157,7 @@ class Meter:
     node : NodeParams
     prices : PriceSet
     copies : int
-        Arrays of every slice: two with variant V3's read copies.
+        Arrays of every slice; see :func:`panther.energy.inventory.copies_of`.
     """
 
     def __init__(self, node: NodeParams, prices: PriceSet, *, copies: int = 1) -> None:
@@ -168,13 +174,16 @@ class Meter:
             )
         }  # fmt: skip
 
+    def of_mcu(self, counts: Counts) -> Bill:
+        """Dynamic energy of a matrix unit, or of several, from counters by their own names."""
+        copies = self.inventory.copies
+        actions = mcu_actions(self.node, counts, by_bits=by_bits(self.prices), copies=copies)
+        return priced(actions, self.prices)
+
     def mcu(self, counters: Counts, core: int, mcu: int) -> Energy:
         """Of matrix unit ``mcu`` of core ``core``, from its tile's counters."""
-        counts = unit_counts(counters, f"core{core}.m{mcu}.")
         return Energy(
-            dynamic=priced(
-                mcu_actions(self.node, counts, by_bits=by_bits(self.prices)), self.prices
-            ),
+            dynamic=self.of_mcu(unit_counts(counters, f"core{core}.m{mcu}.")),
             leakage=self._leaks["mcu"] * counters[f"core{core}.running"],
         )
 

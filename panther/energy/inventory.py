@@ -58,6 +58,11 @@ def by_bits(prices: PriceSet) -> bool:
     return not prices.action("adc", "convert").included_in
 
 
+def copies_of(variant: str) -> int:
+    """Arrays of every slice: V3 has one that is updated and two that are read, for MVM and MTVM."""
+    return 3 if variant == "V3" else 1
+
+
 def mcu_parts(mcu: McuParams, prices: PriceSet, *, copies: int = 1) -> Parts:
     """Components of a matrix unit.
 
@@ -67,7 +72,7 @@ def mcu_parts(mcu: McuParams, prices: PriceSet, *, copies: int = 1) -> Parts:
     prices : PriceSet
         Says whether the bits of converters count.
     copies : int
-        Arrays of every slice: two with variant V3's read copies.
+        Arrays of every slice; see :func:`copies_of`.
     """
     slices, lines = mcu.slices.count, mcu.rows + mcu.columns
     return {
@@ -76,7 +81,7 @@ def mcu_parts(mcu: McuParams, prices: PriceSet, *, copies: int = 1) -> Parts:
         "dac": copies * (mcu.rows + mcu.columns * slices),
         "sample_hold": copies * lines * slices,
         "adc": converter(mcu, by_bits=by_bits(prices)),
-        "shift_add": float(mcu.adc.per_slice),
+        "shift_add": float(mcu.adc.per_slice * slices),
         "slice_carry": slices / 8 * mcu.adc.per_slice,
         "xbar_in": 2 * lines / LINES * len(InBank) / 4,
         "xbar_out": lines / LINES * len(OutBank) / 2,

@@ -9,6 +9,7 @@ so, in that word.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ class PriceSet:
     cycles: Mapping[str, int]
     """Of a whole mvm, mtvm, opa and crs, by the source; ours are counted, not looked up."""
     cycles_source: str
+    is_foreign: bool
+    """Whether it is of another machine than ours, whose cycles count with its prices."""
 
     def component(self, name: str) -> Component:
         """A kind of component.
@@ -156,8 +159,9 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Place]:
     lines = YamlLines()
     try:
         data = lines.read(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PriceError(f"Price set {path} cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it must be UTF-8"
+        raise PriceError(f"Price set {path} cannot be read: {reason}") from error
     except LinesError as error:
         raise PriceError(f"{path}:{lines.line(error.path)}: {error}") from error
     if not isinstance(data, dict):
@@ -190,17 +194,20 @@ def _inherit(data: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 
 def _over(below: Any, above: Any) -> Any:
-    """What a file says on top of what it extends; of an action, only its range may stay."""
+    """What a file says on top of what it extends; of an action, its range and what includes it may
+    stay.
+    """
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     if "energy_pj" in above:
-        return {key: below[key] for key in ("range", "range_source") if key in below} | above
+        kept = ("range", "range_source", "included_in")
+        return {key: below[key] for key in kept if key in below} | above
     return below | {
         key: _over(below[key], value) if key in below else value for key, value in above.items()
     }
 
 
-_SET = ("name", "title", "components", "cycles", "cycles_source")
+_SET = ("name", "title", "foreign", "components", "cycles", "cycles_source")
 _COMPONENT = ("what", "area_mm2", "leakage_mw", "actions")
 _ACTION = ("energy_pj", "latency_ns", "what", "included_in")
 
@@ -219,14 +226,22 @@ class _PriceFile:
             if key not in OPERATIONS:
                 names = ", ".join(OPERATIONS)
                 raise self._error(f"Operation must be one of {names}, not {key}", ("cycles", key))
-            if not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise self._error(
                     f"Cycles must be a whole number from 1 on, not {shown(value)}", ("cycles", key)
                 )
+        for key in OPERATIONS:
+            if key not in cycles:
+                raise self._error(f"cycles must have {key}", ("cycles",))
+        if not isinstance(data.get("foreign", False), bool):
+            raise self._error(
+                f"foreign must be true or false, not {shown(data['foreign'])}", ("foreign",)
+            )
         return PriceSet(
             name=str(data["name"]), title=str(data["title"]), path=self.path,
             components={name: self._component(name, part) for name, part in components.items()},
             cycles=cycles, cycles_source=str(data.get("cycles_source", "")),
+            is_foreign=data.get("foreign", False),
         )  # fmt: skip
 
     def _component(self, name: str, part: Any) -> Component:
@@ -244,7 +259,7 @@ class _PriceFile:
     def _action(self, component: str, name: str, part: Any) -> Price:
         path = ("components", component, "actions", name)
         data = self._section(part, path, _ACTION, needed=("energy_pj", "latency_ns"))
-        included = str(data.get("included_in", ""))
+        included = str(data.get("included_in") or "")
         if included:
             owner, _, action = included.partition(".")
             known = self.data["components"].get(owner, {}).get("actions", {})
@@ -270,7 +285,7 @@ class _PriceFile:
             isinstance(factors, list)
             and len(factors) == 2
             and all(isinstance(factor, int | float) for factor in factors)
-            and 0 <= factors[0] <= 1 <= factors[1]
+            and 0 <= factors[0] <= 1 <= factors[1] < inf
         ):
             raise self._error(
                 f"Range of {name} must be two factors around 1, [0.7, 1.4], not {shown(factors)}",
@@ -308,7 +323,7 @@ class _PriceFile:
         return data
 
     def _number(self, value: Any, path: tuple[str, ...]) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
             raise self._error(f"{path[-1]} must be a number from 0 on, not {shown(value)}", path)
         return float(value)
 

@@ -88,10 +88,10 @@ def test_bill_of_one_matrix_is_that_by_hand(measured, prices):
     rows = 2 * 4
     resolved = rows * slices * (50.78125 + 176.61195) * 4 / 128 + rows * 4 * slices * 0.045
     assert energy["CRS"] == pytest.approx(resolved * pj)
-    # both columns at once, two converters a slice: of an MVM's bits, and of the rows of a CRS
-    conversions = examples * 16 + rows
+    # both columns at once, two converters a slice
+    conversions = examples * 16
     assert energy["converters"] == pytest.approx(
-        (conversions * 2 * slices * 0.045 + (examples * 16 + rows) * 4 * slices * 8.73e-6) * pj,
+        (conversions * 2 * slices * 0.045 + conversions * 4 * slices * 8.73e-6) * pj,
         rel=1e-9,
     )
     # cores leak while they run, and nobody else has a crossbar here

@@ -7,7 +7,7 @@ import pytest
 from panther.arch.node import NodeParams
 from panther.arch.params import AdcParams, SliceParams
 from panther.arch.presets import NODES
-from panther.energy import Inventory, Meter, load_prices
+from panther.energy import Inventory, Meter, copies_of, load_prices
 from panther.energy.activity import unit_counts
 
 PJ = 1e-12
@@ -129,11 +129,33 @@ def test_bits_of_converters_count_where_converters_have_a_price():
 
 
 def test_read_copies_are_arrays_too():
-    one, two = (
-        Inventory(node=PAPER, prices=load_prices("panther"), copies=copies) for copies in (1, 2)
+    one, three = (
+        Inventory(node=PAPER, prices=load_prices("panther"), copies=copies_of(variant))
+        for variant in ("V1", "V3")
     )
-    assert two.mcu["crossbar"] == 2 * one.mcu["crossbar"] == 16
-    assert two.mcu["adc"] == one.mcu["adc"] == 8
+    assert three.mcu["crossbar"] == 3 * one.mcu["crossbar"] == 24
+    assert three.mcu["adc"] == one.mcu["adc"] == 8
+    # a row is written to all of them, and read from one
+    counts = zeros(PAPER, core0__m0__row_reads=128, core0__m0__row_writes=128)
+    bill = Meter(PAPER, load_prices("panther"), copies=3).mcu(counts, 0, 0).dynamic
+    assert bill.component("crossbar").total == pytest.approx(8 * (6500 + 3 * 22606.33) * PJ)
+
+
+def test_converters_by_themselves_are_not_in_pulses_and_rows():
+    counts = zeros(PAPER, core0__m0__pulses=64, core0__m0__row_reads=128, core0__m0__row_writes=128)
+    parts, whole = (
+        Meter(PAPER, load_prices(name)).mcu(counts, 0, 0).dynamic for name in ("parts", "panther")
+    )
+    assert parts.by_component() == pytest.approx(whole.by_component())
+    counts = zeros(PAPER, core0__m0__mvm_steps=16)
+    drivers = Meter(PAPER, load_prices("parts")).mcu(counts, 0, 0).dynamic.component("dac")
+    assert drivers.total == pytest.approx(16 * 128 * 0.350625 * PJ)
+
+
+@pytest.mark.parametrize("name", ["digital", "digital_mac", "opa_by_mvm"])
+def test_others_pay_nothing_for_a_crs(name):
+    counts = zeros(PAPER, core0__m0__row_reads=128, core0__m0__row_writes=128)
+    assert Meter(PAPER, load_prices(name)).mcu(counts, 0, 0).dynamic.total == 0
 
 
 def test_whole_node_is_the_sum_of_its_parts():

@@ -30,7 +30,7 @@ def constants(params):
     tile, core, mcu = params.tile, params.tile.core, params.tile.core.mcu
     return {
         "magic": [0x504E5448],
-        "version": [1 << 16],
+        "version": [2 << 16],
         "mesh": [params.height << 16 | params.width],
         "units": [tile.fifo_rows << 24 | tile.fifos << 16 | core.mcus << 8 | tile.cores],
         "crossbar": [mcu.columns << 16 | mcu.rows],

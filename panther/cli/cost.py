@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from panther.cost.timeline import Sampler
     from panther.energy import PriceSet
 
-OURS = ("panther", "parts")
-"""Price sets of the machine here; those of others come with the cycles of theirs."""
-TIMINGS = ("ours", "source")
-
 
 def cost(
     model: Annotated[
@@ -55,9 +51,12 @@ def cost(
         ),
     ] = "panther",
     timing: Annotated[
-        str | None,
-        typer.Option(help="ours: cycles of our RTL; source: those the prices come with."),
-    ] = None,
+        str,
+        typer.Option(
+            help="ours: cycles of our RTL; source: those the prices come with; auto: ours, but for "
+            "prices of other machines."
+        ),
+    ] = "auto",
     memory: Annotated[
         str, typer.Option(help="node, or paper: price tiles' memories as the paper's 64 KiB.")
     ] = "node",
@@ -91,7 +90,8 @@ def cost(
     from panther.cost.case import check_memory
     from panther.cost.layers import account
     from panther.cost.measure import ENGINES
-    from panther.cost.report import Cost, page, remarks_of, source_table
+    from panther.cost.pricing import CostError, cycles_of, timing_of
+    from panther.cost.report import Cost, page, remarks_of, remarks_of_cycles, source_table
     from panther.energy import load_prices
 
     if model is None and not sources:
@@ -99,9 +99,13 @@ def cost(
     if engine not in ENGINES:
         raise UserError(f"Engine must be one of {', '.join(ENGINES)}, not {engine!r}")
     with _mistakes_said():
-        chosen = load_prices(prices)
-        others = [load_prices(name) for name in against.split(",") if name]
-        when = _timing(timing, chosen)
+        chosen, *others = _told_apart(
+            [load_prices(prices), *(load_prices(name) for name in against.split(",") if name)]
+        )
+        when = timing_of(chosen, timing)
+        for one in (chosen, *others) if when == "source" else others:
+            if timing_of(one) == "source" or one is chosen:
+                cycles_of(one)  # all of them are there
         check_memory(memory)
     if engine == "rtl" and when == "source":
         raise UserError("Timing must be ours with engine rtl")

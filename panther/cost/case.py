@@ -8,7 +8,8 @@ from panther.arch.network import TrainPlan
 from panther.compiler.compile import Compiled
 from panther.compiler.placement import utilisation
 from panther.cost.layers import layer_of
-from panther.cost.measure import CostError, Run
+from panther.cost.measure import Run
+from panther.cost.pricing import CostError
 from panther.train.errors import TrainError
 from panther.train.machine import Cells, Ints
 from panther.train.nodes import PAPER_MEMORY_WORDS, fit_largest, parse_node
@@ -127,7 +128,8 @@ def check_memory(memory: str) -> None:
 
 def with_memory(run: Run, memory: str) -> Run:
     """The run on a node whose tiles' memories are priced as they are (``node``), or as the paper's
-    64 KiB, however much the network needs (``paper``): it decides area and leakage alone.
+    64 KiB, however much the network needs (``paper``): it decides area and leakage alone. What is
+    run again, as by :func:`panther.cost.timeline.timeline`, needs the memory there was.
 
     Raises
     ------

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.system.node import Node
-from panther.arch.params import OperationCycles
+from panther.arch.params import McuParams, OperationCycles
 from panther.compiler.compile import Compiled
 from panther.compiler.loops import Core
+from panther.cost.pricing import AUTO, CostError, unit_of
 from panther.energy import PriceSet
-from panther.host import Host, HostError, TransactionTransport, now
+from panther.host import Host, LimitError, TransactionTransport, now
 from panther.train.machine import Cells, Ints, Machine
 from panther.train.twin import Twin, random_cells, random_examples, ready
 
@@ -30,10 +31,6 @@ Look = Callable[[Node], int]
 """Is shown the node, and says after how many cycles again."""
 FIRST_LOOK = 1 << 12
 """Cycles until then for the first time."""
-
-
-class CostError(ValueError):
-    """A run that cannot be made, or does not fit its counters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,20 +75,30 @@ class _Watched(TransactionTransport):
         return False
 
 
+def on_machine(compiled: Compiled, prices: PriceSet, timing: str = AUTO) -> Compiled:
+    """The same programs on a node whose operations take the cycles that go with a price set; see
+    :func:`panther.cost.pricing.unit_of`.
+
+    Raises
+    ------
+    CostError
+        If that cannot be.
+    """
+    return _with_unit(compiled, unit_of(compiled.node.tile.core.mcu, prices, timing))
+
+
 def with_cycles(compiled: Compiled, cycles: OperationCycles) -> Compiled:
     """The same programs on a node whose matrix units take so many cycles; results stay the same,
     and there is no such RTL.
     """
+    return _with_unit(compiled, replace(compiled.node.tile.core.mcu, cycles=cycles))
+
+
+def _with_unit(compiled: Compiled, mcu: McuParams) -> Compiled:
     plan, node = compiled.plan, compiled.node
     tile, core = node.tile, node.tile.core
-    mcu = replace(core.mcu, cycles=cycles)
     node = replace(node, tile=replace(tile, core=replace(core, mcu=mcu)))
     return replace(compiled, plan=replace(plan, mcu=mcu), node=node)
-
-
-def cycles_of(prices: PriceSet) -> OperationCycles:
-    """Cycles of whole operations as the source of a price set has them."""
-    return OperationCycles(**prices.cycles)
 
 
 def prepared(
@@ -189,10 +196,8 @@ def _run(machine: Machine, x: Ints, labels: Ints, engine: str) -> Run:
                 clear_counters=True,
             )
         )  # fmt: skip
-    except HostError as error:
-        if str(error).startswith("Nothing has ended"):
-            raise CostError(_TOO_LONG) from error
-        raise
+    except LimitError as error:
+        raise CostError(_TOO_LONG) from error
     seconds = time.monotonic() - began
     cycles = max(now(host.status(*unit)).cycle for unit in compiled.emitted)
     if cycles >= MOST_CYCLES:

@@ -8,7 +8,7 @@ Parameters; all but ``model`` have defaults:
     ``auto`` or what ``--node`` takes; a list of ``NAME=VALUE`` as ``--set`` takes them.
 ``prices``, ``timing``
     A price set's name or file; ``ours``: cycles of our RTL, ``source``: those the set gives for
-    whole matrix operations.
+    whole matrix operations, ``auto``: ours, but for sets of other machines.
 ``memory``
     ``node``: a tile's memory is priced as large as it is; ``paper``: as the paper's 64 KiB, however
     much the network needs. It decides area and leakage alone.
@@ -26,33 +26,33 @@ from typing import TYPE_CHECKING, Any
 from panther.arch.checks import check_range, shown
 from panther.arch.mcu import Operation
 from panther.arch.params import McuParams
-from panther.energy import PRICE_SETS, load_prices
+from panther.cost.pricing import AUTO, price_files, unit_of
+from panther.energy import load_prices
 
 if TYPE_CHECKING:
     from panther.cost.layers import Account
     from panther.cost.measure import Run
 
 DEFAULTS: Mapping[str, Any] = {
-    "node": "auto", "set": (), "prices": "panther", "timing": "ours", "memory": "node",
+    "node": "auto", "set": (), "prices": "panther", "timing": AUTO, "memory": "node",
     "variant": "V1", "batch": 1, "crs_period": 16, "examples": 1, "seed": 1,
 }  # fmt: skip
 PARAMETERS = ("model", *DEFAULTS)
-TIMINGS = ("ours", "source")
 MEMORIES = ("node", "paper")
 SOURCES = (
     "models", "panther.arch", "panther.asm", "panther.compiler", "panther.cost.case",
-    "panther.cost.layers", "panther.cost.measure", "panther.energy", "panther.frontends",
-    "panther.host", "panther.train.machine", "panther.train.nodes", "panther.train.twin",
+    "panther.cost.layers", "panther.cost.measure", "panther.cost.pricing", "panther.energy",
+    "panther.frontends", "panther.host", "panther.train.machine", "panther.train.nodes",
+    "panther.train.twin",
 )  # fmt: skip
 SHOWN = ("energy_j", "time_s", "area_m2", "edp_js")
 
 
 def files(parameters: Mapping[str, Any]) -> list[Path]:
-    """Prices, and the file of a model."""
+    """Prices, with those they extend, and the file of a model."""
     model = str(parameters.get("model", ""))
     named = [Path(name) for name in (model, model.rpartition(":")[0]) if Path(name).is_file()]
-    sets = [load_prices(name).path for name in PRICE_SETS]
-    return [*named, *sets, load_prices(parameters.get("prices", DEFAULTS["prices"])).path]
+    return [*named, *price_files(parameters.get("prices", DEFAULTS["prices"]))]
 
 
 def check(parameters: Mapping[str, Any]) -> None:
@@ -61,22 +61,23 @@ def check(parameters: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        If one is missing or impossible.
+        If one is missing or impossible, or prices of another machine are to go with our cycles.
     """
     from panther.train.nodes import parse_node
 
     if not isinstance(parameters.get("model"), str):
         raise ValueError("model must be given: mlp-l4, vgg16, or another of ours, or a file")
     given = {**DEFAULTS, **parameters}
-    for name, known in (("timing", TIMINGS), ("memory", MEMORIES), ("variant", ("V1", "V2", "V3"))):
+    for name, known in (("memory", MEMORIES), ("variant", ("V1", "V2", "V3"))):
         if given[name] not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, not {shown(given[name])}")
     for name in ("batch", "examples"):
         check_range(name.capitalize(), given[name], 1, 1 << 20)
     if given["crs_period"] != "none":
         check_range("crs_period", given["crs_period"], 1, (1 << 31) - 1)
-    load_prices(given["prices"])
-    parse_node(given["node"], given["set"])
+    prices = load_prices(given["prices"])
+    _, mcu = parse_node(given["node"], given["set"])
+    unit_of(mcu, prices, given["timing"])
 
 
 def run(parameters: Mapping[str, Any], report: Callable[[float], None]) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def measured(parameters: Mapping[str, Any]) -> "Run":
         If the run cannot be made.
     """
     from panther.cost.case import build, with_memory
-    from panther.cost.measure import cycles_of, measure, with_cycles
+    from panther.cost.measure import measure, on_machine
 
     given = {**DEFAULTS, **parameters}
     compiled = build(
@@ -121,8 +122,7 @@ def measured(parameters: Mapping[str, Any]) -> "Run":
         crs_period=None if given["crs_period"] == "none" else given["crs_period"],
         node=given["node"], node_parameters=given["set"],
     ).compiled  # fmt: skip
-    if given["timing"] == "source":
-        compiled = with_cycles(compiled, cycles_of(load_prices(given["prices"])))
+    compiled = on_machine(compiled, load_prices(given["prices"]), given["timing"])
     found = measure(compiled, examples=given["examples"], seed=given["seed"])
     return with_memory(found, given["memory"])
 

@@ -1,10 +1,11 @@
 """What a run costs, as tables, as JSON and as one page that needs nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from panther.arch.params import OperationCycles
 from panther.compiler.loops import PHASES
 from panther.cost import pictures
 from panther.cost.layers import GROUPS, Account, Layer, scaled
@@ -34,7 +35,7 @@ class Cost:
     node: str
     """The node in words."""
     timing: str
-    """Whose cycles matrix operations take: ``ours`` or ``source``."""
+    """Whose cycles matrix operations take: ``ours``, ``source``, or ``given`` by parameters."""
     account: Account
     against: tuple[Account, ...] = ()
     """The same run on other machines."""
@@ -383,3 +384,34 @@ def remarks_of(account: Account, *, random: bool) -> list[str]:
                 f"{_plural(run.examples, 'example')}"
             )
     return found
+
+
+SOURCE_LINES = 128
+"""Rows and columns of a crossbar in the sources of the price sets."""
+
+
+def remarks_of_cycles(accounts: Iterable[Account]) -> list[str]:
+    """What a reader has to know of runs with a source's cycles on crossbars unlike the source's."""
+    theirs = [
+        account
+        for account in accounts
+        if account.run.compiled.node.tile.core.mcu.cycles == OperationCycles(**account.prices.cycles)
+    ]
+    if not theirs:
+        return []
+    compiled = theirs[0].run.compiled
+    mcu = compiled.node.tile.core.mcu
+    crossbars = [placed.crossbar for placed in compiled.placed]
+    lines = (mcu.rows, mcu.columns)
+    unlike = []
+    if lines != (SOURCE_LINES, SOURCE_LINES):
+        unlike.append(f"here they have {mcu.rows} x {mcu.columns}")
+    if any((len(c.rows), len(c.columns)) != lines for c in crossbars):
+        unlike.append("here some lines are not in use, which takes our RTL less time")
+    if not unlike:
+        return []
+    names = ", ".join(dict.fromkeys(account.prices.name for account in theirs))
+    return [
+        f"Cycles that come with {names} are of crossbars of {SOURCE_LINES} x {SOURCE_LINES}, all "
+        f"lines in use; {', and '.join(unlike)}"
+    ]

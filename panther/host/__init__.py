@@ -3,9 +3,9 @@
 from models.system.node import UnitStatus
 from panther.host.host import Host, TransferStatus
 from panther.host.transaction import TransactionTransport
-from panther.host.transport import AccessError, HostError, Transport, now
+from panther.host.transport import AccessError, HostError, LimitError, Transport, now
 
 __all__ = [
-    "AccessError", "Host", "HostError", "TransactionTransport", "TransferStatus", "Transport",
-    "UnitStatus", "now",
+    "AccessError", "Host", "HostError", "LimitError", "TransactionTransport", "TransferStatus",
+    "Transport", "UnitStatus", "now",
 ]  # fmt: skip

@@ -44,7 +44,7 @@ from panther.arch.node_registers import (
 from panther.arch.tile import SEQUENCER, TileFault, TileWait
 from panther.asm import Program, assemble_text, unit_name
 from panther.host.cells import pack_cells, unpack_cells
-from panther.host.transport import AccessError, HostError, Transport
+from panther.host.transport import AccessError, HostError, LimitError, Transport
 
 Unit = tuple[int, int]
 """Tile, and core or ``SEQUENCER``."""
@@ -325,13 +325,14 @@ class Host:
         Raises
         ------
         HostError
-            If one stops for a fault, or none ends within the limit, with a line for every unit
-            that has not halted.
+            If one stops for a fault.
+        LimitError
+            If none ends within the limit, with a line for every unit that has not halted.
         """
         begun = sorted(self._started)
         while self._started:
             if not await self.transport.wait(limit_cycles):
-                raise HostError(
+                raise LimitError(
                     f"Nothing has ended within {limit_cycles} cycles:\n{await self.report()}"
                 )
             faulty = False

@@ -12,6 +12,10 @@ class HostError(Exception):
     """A node did not do what the host asked for; ``str()`` says who and why."""
 
 
+class LimitError(HostError):
+    """No unit has ended in the time it was given."""
+
+
 class AccessError(HostError):
     """A node refused an access: SLVERR, or DECERR where there is nothing."""
 

@@ -1,5 +1,6 @@
 """Where every price of the figures is from; what is an assumption comes first."""
 
+from panther.cost.report import is_assumed
 from panther.energy import RTX_2080_TI, Price, PriceSet, load_prices
 from panther.paper.machines import MACHINES
 from panther.paper.page import Part, Table
@@ -35,23 +36,18 @@ def part() -> Part:
     )  # fmt: skip
 
 
-def is_assumed(price: Price) -> bool:
-    """Whether nobody has published it."""
-    return price.source.startswith(ASSUMPTION)
-
-
 def _table(prices: PriceSet, base: PriceSet) -> Table:
     known = set(base.prices()) if prices is not base else set()
     shown = [p for p in prices.prices() if p not in known and (p.alone or p in base.prices())]
     rows = []
-    for price in sorted(shown, key=lambda p: not is_assumed(p)):
+    for price in sorted(shown, key=lambda p: not is_assumed(p.source)):
         value, unit = _unit(price)
         span = ""
         if price.value:
             span = f"({price.low / price.value:g} to {price.high / price.value:g})"
         elif price.included_in:
             span = f"in {price.included_in}"
-        mark = "ASSUMPTION: " if is_assumed(price) else ""
+        mark = "ASSUMPTION: " if is_assumed(price.source) else ""
         source = price.source.removeprefix(f"{ASSUMPTION}: ")
         rows.append([price.name, f"{value:g}", unit, span, f"{mark}{source}"])
     return Table(

@@ -5,8 +5,10 @@ from panther.paper.machines import (
     BASE_MVM,
     BASE_OPA,
     DIGITAL,
+    DIGITAL_MAC,
     MACHINES,
     OURS,
+    RUNS,
     SOURCE,
     Accounting,
     resolution,
@@ -28,7 +30,7 @@ def toy():
 
 
 def test_both_studies_can_be_run():
-    assert len(study().points()) == 2 * len(MACHINES)
+    assert len(study().points()) == 2 * len(RUNS)
     for quick in (False, True):
         check_study(study(quick=quick))
 

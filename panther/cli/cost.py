@@ -26,6 +26,8 @@ from panther.cli.output import replacing
 
 if TYPE_CHECKING:
     from models.system.node import Node
+    from panther.arch.params import OperationCycles
+    from panther.compiler.compile import Compiled
     from panther.cost.case import Case
     from panther.cost.layers import Programs
     from panther.cost.measure import Run
@@ -89,9 +91,10 @@ def cost(
     """Count what training a network does, and price it: energy and area by layer, time, EDP."""
     from panther.cost.case import check_memory
     from panther.cost.layers import account
-    from panther.cost.measure import ENGINES
-    from panther.cost.pricing import CostError, cycles_of, timing_of
+    from panther.cost.measure import ENGINES, on_machine
+    from panther.cost.pricing import timing_of
     from panther.cost.report import Cost, page, remarks_of, remarks_of_cycles, source_table
+    from panther.cost.timeline import MOST_INSTRUCTIONS
     from panther.energy import load_prices
 
     if model is None and not sources:
@@ -103,12 +106,13 @@ def cost(
             [load_prices(prices), *(load_prices(name) for name in against.split(",") if name)]
         )
         when = timing_of(chosen, timing)
-        for one in (chosen, *others) if when == "source" else others:
-            if timing_of(one) == "source" or one is chosen:
-                cycles_of(one)  # all of them are there
         check_memory(memory)
     if engine == "rtl" and when == "source":
         raise UserError("Timing must be ours with engine rtl")
+    wanted = [path for path in (json_file, html, trace) if path is not None]
+    for n, path in enumerate(wanted):
+        if path.resolve() in [other.resolve() for other in wanted[:n]]:
+            raise UserError(f"Files must be different ones, not {path} twice")
     if sources:
         _print(source_table(chosen))
     if model is None:
@@ -117,48 +121,68 @@ def cost(
         from panther.cli.simulation import check_simulator
 
         check_simulator(sim)
-    with ExitStack() as stack:
+    with _mistakes_said(), ExitStack() as last, ExitStack() as stack:
         from panther.cost.case import build, with_memory
 
-        stack.enter_context(_mistakes_said())
-        # whether they can be written shows before anything is run
-        files = [
-            (path, stack.enter_context(replacing(path)))
-            for path in (json_file, html, trace)
-            if path is not None
-        ]
+        # whether they can be written shows before anything is run; what goes wrong with a trace
+        # leaves the others
+        files = {
+            path: (last if path is trace else stack).enter_context(replacing(path))
+            for path in wanted
+        }
         case = build(
             model, variant=variant, batch=batch, crs_period=crs_period_of(crs_period), node=node,
             node_parameters=sets or [], shape=None if shape is None else sizes_of(shape), loss=loss,
             data=data, examples=examples, least=engine == "rtl",
         )  # fmt: skip
+        cycles = case.compiled.plan.mcu.cycles
+        if engine == "rtl":
+            _check_rtl(case)
+        if when == "source" and not cycles.are_the_rtls:
+            raise UserError("Cycles must be given by --set or come with the prices, not both")
+        here = on_machine(case.compiled, chosen, when)
+        there = [on_machine(case.compiled, other) for other in others]
         count = case.examples() if examples is None else examples
         print(f"{case.title}, {case.compiled.plan.variant}, batch {case.compiled.plan.batch}")
         print(f"node: {case.node_text}", flush=True)
         measured = _Measured(case, count, sim if engine == "rtl" else None)
-        run = with_memory(measured.run(chosen if when == "source" else None, first=True), memory)
+        counted = measured.run(here, "", first=True)
+        run = with_memory(counted, memory)
         programs = measured.programs(run)
         ours = account(run, chosen, programs)
         compared = []
-        for other in others:
-            timed = other if _timing(None, other) == "source" else None
-            run_of_other = with_memory(measured.run(timed), memory)
+        for other, compiled in zip(others, there, strict=True):
+            run_of_other = with_memory(measured.run(compiled, other.name), memory)
             compared.append(account(run_of_other, other, measured.programs(run_of_other)))
         found = Cost(
-            title=case.title, node=case.node_text, timing=when, account=ours,
-            against=tuple(compared), timeline=measured.timeline(html, trace, run),
+            title=case.title, node=case.node_text, account=ours, against=tuple(compared),
+            timing=when if when == "source" or cycles.are_the_rtls else "given",
             shares=measured.sampler.shares,
             remarks=(
                 *(["Tiles' memories are priced as 64 KiB"] if memory == "paper" else []),
+                *remarks_of_cycles([ours, *compared]),
                 *remarks_of(ours, random=data == "random"),
             ),
         )  # fmt: skip
         _tell(found)
-        for path, temporary in files:
-            make = _json if path is json_file else page if path is html else _trace
-            temporary.write_text(make(found), encoding="utf-8")
-    for path, _ in files:
-        print(path)
+        if json_file is not None:
+            files[json_file].write_text(_json(found), encoding="utf-8")
+        found = replace(found, timeline=measured.timeline(html, trace, counted))
+        if html is not None:
+            files[html].write_text(page(found), encoding="utf-8")
+        stack.close()
+        for path in wanted:
+            if path is not trace:
+                print(path)
+        if trace is not None:
+            if found.timeline is None:
+                raise UserError(
+                    f"Trace must be of a batch of at most {MOST_INSTRUCTIONS:,} instructions, "
+                    "which this network's exceed"
+                )
+            files[trace].write_text(_trace(found), encoding="utf-8")
+    if trace is not None:
+        print(trace)
 
 
 class _Measured:
@@ -169,25 +193,24 @@ class _Measured:
 
         self.case, self.examples, self.simulator = case, examples, simulator
         self.sampler: Sampler = Sampler(case.compiled)
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[OperationCycles, Run] = {}
 
-    def run(self, timed: "PriceSet | None", *, first: bool = False) -> "Run":
-        """A run with our cycles, or those of a price set."""
-        from panther.cost.measure import cycles_of, measure, with_cycles
+    def run(self, compiled: "Compiled", name: str, *, first: bool = False) -> "Run":
+        """A run of the case's programs with the cycles of ``compiled``; ``name`` is shown."""
+        from panther.cost.measure import measure
 
-        name = "" if timed is None else timed.name
-        if name in self._runs:
-            return self._runs[name]
+        cycles = compiled.plan.mcu.cycles
+        if cycles in self._runs:
+            return self._runs[cycles]
         case = self.case
-        compiled = case.compiled if timed is None else with_cycles(case.compiled, cycles_of(timed))
         found = measure(
             compiled, examples=self.examples, cells=case.cells, data=case.data,
             look=_progress(name, self.sampler if first else None),
         )  # fmt: skip
         _clear_line()
-        if self.simulator is not None and timed is None:
+        if self.simulator is not None and cycles.are_the_rtls:
             found = self._in_rtl(found)
-        self._runs[name] = found
+        self._runs[cycles] = found
         return found
 
     def _in_rtl(self, twin: "Run") -> "Run":
@@ -217,34 +240,44 @@ class _Measured:
         return found
 
     def timeline(self, html: Path | None, trace: Path | None, run: "Run") -> Any:
-        """Of a batch, if a file wants it."""
+        """Of a batch, if a file wants it and it is not too long."""
         from panther.cost.pictures import MOST_UNITS
-        from panther.cost.timeline import MOST_INSTRUCTIONS, timeline
+        from panther.cost.timeline import timeline
 
         few = len(run.compiled.placed) <= MOST_UNITS
         if trace is None and (html is None or not few):
             return None
-        found = timeline(run.compiled, run, cells=self.case.cells)
-        if found is None and trace is not None:
-            raise UserError(
-                f"Trace must be of a batch of at most {MOST_INSTRUCTIONS:,} instructions, which "
-                "this network's exceed"
-            )
-        return found
+        return timeline(run.compiled, run, cells=self.case.cells)
 
 
-def _timing(asked: str | None, prices: "PriceSet") -> str:
-    from panther.cost.measure import CostError
-    from panther.energy import PRICE_SETS
+def _told_apart(sets: "list[PriceSet]") -> "list[PriceSet]":
+    """The first set and those it is compared with; files go by their names where two sets have one
+    name.
+    """
+    from panther.energy.prices import FOLDER
 
-    foreign = prices.name in PRICE_SETS and prices.name not in OURS
-    if asked is None:
-        return "source" if foreign else "ours"
-    if asked not in TIMINGS:
-        raise CostError(f"Timing must be one of {', '.join(TIMINGS)}, not {asked!r}")
-    if foreign and asked == "ours":
-        raise CostError(f"Timing must be source with prices {prices.name}: it is another machine")
-    return asked
+    others = [prices.path for prices in sets[1:]]
+    for path in others:
+        if others.count(path) > 1:
+            name = path.stem if path.parent == FOLDER else path
+            raise UserError(f"Price sets to compare with must be different ones, not {name} twice")
+    paths: dict[str, set[Path]] = {}
+    for prices in sets:
+        paths.setdefault(prices.name, set()).add(prices.path)
+    return [
+        replace(prices, name=str(prices.path))
+        if len(paths[prices.name]) > 1 and prices.path.parent != FOLDER
+        else prices
+        for prices in sets
+    ]
+
+
+def _check_rtl(case: "Case") -> None:
+    """Refuse a node that only the transaction level can be."""
+    try:
+        case.compiled.node.tile.core.check_rtl()
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 class _mistakes_said:
@@ -254,8 +287,8 @@ class _mistakes_said:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from panther.cost.measure import CostError
         from panther.cost.pictures import PictureError
+        from panther.cost.pricing import CostError
         from panther.energy import PriceError
         from panther.train.errors import TrainError
 

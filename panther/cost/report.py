@@ -395,7 +395,8 @@ def remarks_of_cycles(accounts: Iterable[Account]) -> list[str]:
     theirs = [
         account
         for account in accounts
-        if account.run.compiled.node.tile.core.mcu.cycles == OperationCycles(**account.prices.cycles)
+        if account.run.compiled.node.tile.core.mcu.cycles
+        == OperationCycles(**account.prices.cycles)
     ]
     if not theirs:
         return []
@@ -411,7 +412,5 @@ def remarks_of_cycles(accounts: Iterable[Account]) -> list[str]:
     if not unlike:
         return []
     names = ", ".join(dict.fromkeys(account.prices.name for account in theirs))
-    return [
-        f"Cycles that come with {names} are of crossbars of {SOURCE_LINES} x {SOURCE_LINES}, all "
-        f"lines in use; {', and '.join(unlike)}"
-    ]
+    said = f"of crossbars of {SOURCE_LINES} x {SOURCE_LINES}, all lines in use"
+    return [f"Cycles that come with {names} are {said}; {', and '.join(unlike)}"]

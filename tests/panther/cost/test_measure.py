@@ -7,8 +7,10 @@ import pytest
 from panther.arch.params import OperationCycles
 from panther.cost.case import build, with_memory
 from panther.cost.layers import account
-from panther.cost.measure import FIRST_LOOK, CostError, cycles_of, measure, unequal, with_cycles
+from panther.cost.measure import FIRST_LOOK, measure, on_machine, unequal, with_cycles
+from panther.cost.pricing import CostError
 from panther.energy import load_prices
+from panther.host import HostError
 from panther.train.errors import TrainError
 
 
@@ -44,10 +46,12 @@ def test_other_cycles_change_time_and_leakage_alone(built, measured, prices):
     assert theirs["leakage"].total > 2 * ours["leakage"].total
 
 
-def test_cycles_of_a_source():
-    assert cycles_of(load_prices("digital")) == OperationCycles(
-        mvm=16146, mtvm=16146, opa=1024, crs=1
-    )
+def test_prices_of_another_machine_bring_its_cycles(built):
+    compiled = built(variant="V1", crs_period=2).compiled
+    assert on_machine(compiled, load_prices("panther")).node == compiled.node
+    digital = on_machine(compiled, load_prices("digital"))
+    assert digital.plan.mcu == digital.node.tile.core.mcu
+    assert digital.plan.mcu.cycles == OperationCycles(mvm=16146, mtvm=16146, opa=1024, crs=1)
 
 
 def test_node_is_shown_now_and_then(built):
@@ -74,6 +78,17 @@ def test_impossible_examples_are_refused(built, examples):
 def test_run_whose_counters_could_wrap_is_refused(built, monkeypatch):
     monkeypatch.setattr("panther.cost.measure.MOST_CYCLES", 500)
     with pytest.raises(CostError, match=r"fewer than .* cycles, for counters wrap: take fewer"):
+        measure(built(variant="V1").compiled, examples=4)
+
+
+def test_other_errors_of_the_host_stay_what_they_are(built, monkeypatch):
+    """Whatever they say: a run is too long if its limit has passed."""
+
+    def fails(*_args, **_kwargs):
+        raise HostError("Nothing has ended well")
+
+    monkeypatch.setattr("panther.cost.measure.Machine.run", fails)
+    with pytest.raises(HostError, match="well"):
         measure(built(variant="V1").compiled, examples=4)
 
 

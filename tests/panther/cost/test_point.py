@@ -39,7 +39,7 @@ def test_operations_of_a_small_network_by_hand(ours):
 
 
 def test_another_machine_takes_other_time_and_energy_for_the_same_work(ours):
-    source = point.run(MODEL | {"prices": "digital", "timing": "source"}, lambda share: None)
+    source = point.run(MODEL | {"prices": "digital"}, lambda share: None)  # and its cycles
     assert source["cycles"] > 5 * ours["cycles"]
     counts = [
         {n: c for n, c in zip(found["item_price"], found["item_count"], strict=True)
@@ -66,10 +66,13 @@ def test_cycles_of_operations_are_the_twins():
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    ({"model": "mlp", "timing": "mine"}, "timing must be one of ours, source, not 'mine'"),
+    ({"model": "mlp", "timing": "mine"}, "Timing must be one of auto, ours, source, not 'mine'"),
     ({"model": "mlp", "memory": 64}, "memory must be one of node, paper, not 64"),
     ({"prices": "panther"}, "model must be given"),
     ({"model": "mlp", "prices": "gold"}, "Price set must be one of"),
+    ({"model": "mlp", "prices": "digital", "timing": "ours"},
+     "Timing must be source with prices digital: it is another machine"),
+    ({"model": "mlp", "prices": "digital", "set": ["headroom=16"]}, "Cycles of OPA must be left"),
     ({"model": "mlp", "set": ["rows=0"]}, "Rows must be"),
     ({"model": "mlp", "colour": 1}, "Parameter must be one of"),
 ])  # fmt: skip
@@ -82,4 +85,17 @@ def test_prices_are_part_of_a_points_name():
     task = find("cost")
     keys = {task.key(MODEL | {"prices": name}) for name in ("panther", "digital")}
     assert len(keys) == 2
-    assert load_prices("panther").path in point.files(MODEL)
+    assert point.files(MODEL) == [load_prices("panther").path]
+
+
+def test_what_prices_extend_is_part_of_a_points_name(tmp_path):
+    own, base = tmp_path / "own.yaml", tmp_path / "base.yaml"
+    base.write_text("name: base\ntitle: b\nextends: digital\n")
+    own.write_text("name: own\ntitle: o\nextends: base.yaml\n")
+    parameters = MODEL | {"prices": str(own)}
+    folder = load_prices("panther").path.parent
+    chain = [own, base, folder / "digital.yaml", folder / "panther.yaml"]
+    assert point.files(parameters) == chain
+    before = find("cost").key(parameters)
+    base.write_text("name: base\ntitle: b\nextends: parts\n")
+    assert find("cost").key(parameters) != before

@@ -2,11 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from panther.cost.layers import GROUPS, account
-from panther.cost.measure import cycles_of, measure, with_cycles
+from panther.cost.measure import measure, on_machine
 from panther.cost.report import (
     Cost,
     against_table,
@@ -18,6 +19,7 @@ from panther.cost.report import (
     phase_table,
     ratios,
     remarks_of,
+    remarks_of_cycles,
     si,
     source_table,
     totals,
@@ -32,7 +34,7 @@ def cost(built, measured, prices):
     case = built(variant="V1", crs_period=2)
     run = measured(examples=4, variant="V1", crs_period=2)
     digital = load_prices("digital")
-    other = measure(with_cycles(case.compiled, cycles_of(digital)), examples=4)
+    other = measure(on_machine(case.compiled, digital), examples=4)
     return Cost(
         title=case.title, node=case.node_text, timing="ours", account=account(run, prices),
         against=(account(other, digital),), timeline=timeline(case.compiled, run),
@@ -150,3 +152,17 @@ def test_reader_is_told_what_is_missing(built, measured, prices):
     ]
     enough = measured(examples=4, variant="V1", crs_period=2)
     assert remarks_of(account(enough, prices), random=True) == []
+
+
+def test_cycles_of_other_crossbars_are_remarked(cost, built):
+    assert remarks_of_cycles([cost.account]) == []
+    said = "Cycles that come with digital are of crossbars of 128 x 128, all lines in use; here "
+    some = "here some lines are not in use, which takes our RTL less time"
+    [remark] = remarks_of_cycles([cost.account, *cost.against])
+    assert remark == f"{said}they have 4 x 4, and {some}"
+    other = cost.against[0]
+    wide = on_machine(
+        built("one", node="3x1", more=("rows=128", "columns=128")).compiled, other.prices
+    )
+    alone = replace(other, run=replace(other.run, compiled=wide))
+    assert remarks_of_cycles([alone]) == [f"{said.removesuffix('here ')}{some}"]

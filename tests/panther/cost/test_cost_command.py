@@ -111,10 +111,18 @@ def test_own_prices(panther, models, tmp_path):
         (["mlp", "--prices", "gold"], "Price set must be one of "),
         (["mlp", "--against", "digital,gold"], "Price set must be one of "),
         (["mlp", "--engine", "golden"], "Engine must be one of transaction, rtl, not 'golden'"),
-        (["mlp", "--timing", "mine"], "Timing must be one of ours, source, not 'mine'"),
+        (["mlp", "--timing", "mine"], "Timing must be one of auto, ours, source, not 'mine'"),
         (["mlp", "--timing", "ours", "--prices", "digital"],
          "Timing must be source with prices digital: it is another machine"),
         (["mlp", "--engine", "rtl", "--timing", "source"], "Timing must be ours with engine rtl"),
+        (["mlp", "--against", "digital,digital"],
+         "Price sets to compare with must be different ones, not digital twice"),
+        (["mlp", "--json", "same", "--html", "./same"],
+         "Files must be different ones, not same twice"),
+        (["mlp", "--set", "headroom=16", "--against", "digital"],
+         "Cycles of OPA must be left to the RTL with headroom groups"),
+        (["mlp", "--set", "cycles.mvm=100", "--timing", "source"],
+         "Cycles must be given by --set or come with the prices, not both"),
         (["mlpp"], "mlpp"),
         (["mlp", "--crs-period", "often"], "CRS period must be an integer or none, not 'often'"),
         (["mlp", "--memory", "sram"], "Memory must be one of node, paper, not 'sram'"),
@@ -123,6 +131,69 @@ def test_own_prices(panther, models, tmp_path):
 )  # fmt: skip
 def test_mistakes_are_one_line(rejected, arguments, text):
     assert text in rejected("cost", *arguments)
+
+
+def test_rtl_with_other_cycles_is_refused_before_anything_runs(rejected, models, monkeypatch):
+    monkeypatch.setattr("panther.cli.simulation.check_simulator", lambda name: None)
+    arguments = ["cost", f"{models}:one", *SMALL, "--set", "cycles.mvm=100", "--engine", "rtl"]
+    assert "Cycles of operations must be those of the RTL where there is RTL" in rejected(
+        *arguments
+    )
+
+
+def test_cycles_that_are_given_are_not_ours(panther, models):
+    status, out, err = panther(
+        "cost", f"{models}:one", *SMALL, "--set", "cycles.mvm=3000", "--examples", 1
+    )
+    assert (status, err) == (0, "")
+    assert "; cycles given;" in out
+
+
+def test_sets_that_extend_another_machine_are_that_machine(panther, models, tmp_path):
+    """By any name; two of one name have runs of their own, and go by their files' names."""
+    mine, quick, file = (tmp_path / name for name in ("mine.yaml", "quick.yaml", "out.json"))
+    mine.write_text("name: mine\ntitle: mine\nextends: digital\n")
+    quick.write_text("extends: digital\ncycles: {mvm: 1000, mtvm: 1000}\n")
+    status, out, err = panther(
+        "cost", f"{models}:one", *SMALL, "--examples", 1, "--json", file,
+        "--against", f"digital,{mine},{quick}",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    remark = f"note: Cycles that come with digital, mine, {quick} are of crossbars of 128 x 128"
+    assert remark in out
+    found = json.loads(file.read_text())["against"]
+    assert [one["prices"] for one in found] == ["digital", "mine", str(quick)]
+    cycles = [one["cycles"] for one in found]
+    # of the one MVM there is
+    assert cycles[1:] == [cycles[0], cycles[0] - 15146]
+
+
+def test_memory_priced_as_the_papers_is_not_that_of_the_trace(
+    panther, models, tmp_path, monkeypatch
+):
+    """A network needs what it needs, here more than what is priced."""
+    monkeypatch.setattr("panther.cost.case.PAPER_MEMORY_WORDS", 64)
+    files = [tmp_path / name for name in ("cost.html", "trace.json")]
+    status, out, err = panther(
+        "cost", f"{models}:two", *SMALL, "--examples", 1, "--memory", "paper", "--html", files[0],
+        "--trace", files[1],
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert "note: Tiles' memories are priced as 64 KiB" in out
+    assert all(file.exists() for file in files)
+
+
+def test_what_has_no_trace_has_all_else(panther, models, tmp_path, monkeypatch):
+    monkeypatch.setattr("panther.cost.timeline.MOST_INSTRUCTIONS", 5)
+    files = [tmp_path / name for name in ("cost.json", "trace.json")]
+    status, out, err = panther(
+        "cost", f"{models}:one", *SMALL, "--examples", 1, "--json", files[0], "--trace", files[1]
+    )
+    assert status == 2
+    assert "Trace must be of a batch of at most 5 instructions" in err
+    assert out.endswith(f"{files[0]}\n")
+    assert json.loads(files[0].read_text())["network"] == "one"
+    assert sorted(tmp_path.iterdir()) == files[:1]
 
 
 def test_too_many_examples_are_refused(panther, models):

@@ -10,7 +10,10 @@ from typing import Any
 
 from panther.cost.layers import GROUPS
 from panther.energy import Interval, ratio
+from panther.paper import converters
 from panther.paper.machines import (
+    DIGITAL,
+    DIGITAL_MAC,
     GPU,
     GPU_COLOUR,
     MACHINES,
@@ -131,6 +134,8 @@ def figure(steps: Steps, what: str, *, batch: int = 64) -> Part:
             pictures[title] = _bars(model, alone, what, gated=True)
             pictures[f"{called(model)}: where the energy goes"] = _shares(model, rows)
         tables.append(_periods(model, steps[model], what, accounting))
+        if what == "energy":
+            tables += of_converters(model, steps[model], batch)
     tables += [_reference(what, accounting), _accounting(accounting, steps)]
     return Part(
         name=f"fig{number}",
@@ -138,10 +143,21 @@ def figure(steps: Steps, what: str, *, batch: int = 64) -> Part:
         text=(
             "One example forward, backward and update. Every machine runs the same compiled "
             f"programs; weights are brought up to date every {batch} examples. Layers are timed "
-            "by their busiest matrix unit. The number of the figure is ours."
+            "by their busiest matrix unit: matrix operations only. PANTHER is charged for "
+            f"converters of {converters.SOURCE_BITS} bits, as in the source, although those of our "
+            f"RTL have {converters.bits_text()}; Base_digital leaks through converters it has not, "
+            "as in the source, and in one more column does not. The number of the figure is ours."
         ),
         tables=tables, pictures=pictures, records=_records(found, accounting),
     )  # fmt: skip
+
+
+def of_converters(model: str, steps: Mapping[str, Step], batch: int) -> list[Table]:
+    """What lossless converters would cost, of a network that is soon run; else nothing."""
+    if model not in converters.NETWORKS:
+        return []
+    digital, without = steps[DIGITAL.key], steps[DIGITAL_MAC.key]
+    return [converters.table(called(model), model, digital, without, batch)]
 
 
 def _records(found: Mapping[str, list[Place]], accounting: Accounting) -> list[dict[str, Any]]:
@@ -226,12 +242,21 @@ def _by_layer(
     said = (
         "A layer has what follows it without weights; what no layer can be charged with (routers, "
         "leakage of tiles) is in the step alone."
-    )
+        if what == "energy" else "Of a layer matrix operations only: vector units, memories and "
+        "network take the same time on all machines and are in the step alone, so ratios of layers "
+        "are greater than those of the step."
+    )  # fmt: skip
     title = f"{called(model)}: {what} layer by layer, over PANTHER's"
+    if what == "time":
+        title += ", matrix operations only"
     if gated:
-        title = f"{called(model)}: the same if what waits is switched off"
+        title = (
+            f"{called(model)}: the same if what waits is switched off, leakage in the time of "
+            "matrix operations only"
+        )
         said = (
-            "Cores leak only while it is their layer's turn, as if each layer ran by itself: "
+            "Cores leak only while their layer's busiest matrix unit works, as if each layer ran "
+            "by itself: "
             "convolutions are programs of their own in the paper's simulator. Tiles and routers "
             "stay on."
         )
@@ -312,11 +337,18 @@ def _accounting(accounting: Accounting, steps: Steps) -> Table:
          "18178 cycles of ours, and 8 x (6500 + 22606.33) pJ a unit and its slice-carry unit")],
         ["PANTHER, source's cycles", ("likewise, with the source's cycles: MVM 1800, OPA 80, "
          "serial read and write 21218.75")],
-        ["Base_digital", "nothing: weights in SRAM carry at once; MVM 16146 cycles, OPA 1024"],
+        ["Base_digital", ("nothing: weights in SRAM carry at once; MVM 16146 cycles, OPA 1024; "
+         "as in the source it leaks through converters, drivers and sample-and-hold it has not")],
+        [DIGITAL_MAC.name, ("the same run without their leakage; the area of its memories and "
+         "multipliers, and so their leakage, is not published: of arrays it is 0 in both")],
         ["Base_mvm", (f"one serial read and write every {accounting.batch} examples; OPA in CMOS, "
          "1024 cycles")],
         ["Base_opa/mvm", ("nothing: serial reads and writes are in the price of its outer product, "
          "1900 cycles")],
+        ["skipped lines", ("PANTHER's products skip unused lines by our cycles; by the source's, "
+         "and on baselines, they do not: ratios to the one and to the other are two columns")],
+        ["converters", (f"of our RTL are lossless, {converters.bits_text()} bits; the price is "
+         f"that of {converters.SOURCE_BITS}")],
         [GPU, f"batch {accounting.batch}: weights are read and written once a batch"],
         ["all", ("a tile's memory is priced as the paper's 64 KiB, although activations of VGG-16 "
          "need up to 2.1 MB in a tile; other machines than PANTHER are not built: they are our "
@@ -354,9 +386,7 @@ def _bars(model: str, rows: Sequence[Place], what: str, *, gated: bool = False) 
     plt = pyplot()
     others = [(machine.name, machine.colour, machine) for machine in MACHINES]
     width = 0.8 / (len(others) + 1)
-    drawn, axis = plt.subplots(
-        figsize=(max(8.0, 1.0 + 0.75 * len(rows)), 4.6), layout="constrained"
-    )
+    drawn, axis = plt.subplots(figsize=(max(9.0, 1.0 + 0.9 * len(rows)), 4.8), layout="constrained")
     for n, (name, colour, machine) in enumerate(others):
         at = [x + (n - len(others) / 2) * width for x in range(len(rows))]
         found = [_ratio(row, machine, what) for row in rows]
@@ -385,8 +415,10 @@ def _bars(model: str, rows: Sequence[Place], what: str, *, gated: bool = False) 
     title = f"{called(model)}: {what} of an example{', what waits is off' if gated else ''}"
     if what == "energy":
         title += "; lines: all prices within their ranges"
+    else:
+        title += "; of layers matrix operations only"
     axis.set_title(title, size=11)
-    drawn.legend(loc="outside lower center", ncols=len(others) + 1, fontsize=8)
+    drawn.legend(loc="outside lower center", ncols=4, fontsize=8)
     return png(drawn)
 
 
@@ -395,7 +427,7 @@ def _shares(model: str, rows: Sequence[Place]) -> bytes:
     plt = pyplot()
     kinds = [row for row in rows if row.name in (STEP, CONV, FC)]
     drawn, axes = plt.subplots(
-        1, len(kinds), figsize=(4.4 * len(kinds) + 2.2, 4.6), layout="constrained", squeeze=False,
+        1, len(kinds), figsize=(5.2 * len(kinds) + 2.2, 4.8), layout="constrained", squeeze=False,
         sharey=True,
     )  # fmt: skip
     for axis, row in zip(axes.flat, kinds, strict=True):
@@ -411,7 +443,7 @@ def _shares(model: str, rows: Sequence[Place]) -> bytes:
         for n, total in enumerate(totals):
             axis.text(n, 101, f"{_uj(total)}\n{total / totals[0]:.3g}x", ha="center", va="bottom",
                       fontsize=8)  # fmt: skip
-        names = [machine.name.replace(", source's cycles", "\nsource's cycles")
+        names = [machine.name.replace(", source's", "\nsource's").replace(" without", "\nwithout")
                  for machine in MACHINES]  # fmt: skip
         axis.set_xticks(range(len(MACHINES)), names, rotation=25, ha="right", fontsize=8)
         axis.set_ylim(0, 116)

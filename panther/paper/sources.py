@@ -37,8 +37,11 @@ def part() -> Part:
 
 
 def _table(prices: PriceSet, base: PriceSet) -> Table:
-    known = set(base.prices()) if prices is not base else set()
-    shown = [p for p in prices.prices() if p not in known and (p.alone or p in base.prices())]
+    known = {price.name: price for price in base.prices()}
+    shown = [
+        p for p in prices.prices()
+        if prices is base or (p != known[p.name] and (p.alone or known[p.name].alone))
+    ]  # fmt: skip
     rows = []
     for price in sorted(shown, key=lambda p: not is_assumed(p.source)):
         value, unit = _unit(price)

@@ -103,6 +103,13 @@ def test_energy_by_groups_is_all_of_it(toy):
             assert record["energy_low_j"] <= record["energy_j"] <= record["energy_high_j"]
 
 
+def test_baselines_of_a_layer_and_a_step_over_either_panther(toy):
+    claim = next(claim for claim in CLAIMS if claim.name == "time, digital")
+    found = headline.ours(claim, "toy", toy)
+    assert found.step.value == pytest.approx(10000 / (1000 + 640 / 64))
+    assert found.by_source.value == pytest.approx(10000 / (1000 + 21218.75 / 64))
+
+
 def test_a_rarer_crs_never_costs_more(toy):
     (table,) = [t for t in fig11.figure(toy, "energy").tables if "outer products costs" in t.title]
     values = [float(line[2]) for line in table.rows[1:]]

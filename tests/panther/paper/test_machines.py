@@ -29,6 +29,23 @@ def toy():
     return steps(rows())["toy"]
 
 
+def test_digital_without_converters_is_the_same_run_at_other_prices():
+    assert load_prices(DIGITAL_MAC.prices).cycles == load_prices(DIGITAL.prices).cycles
+    given = row(DIGITAL)
+    given["item_layer"] += [1, 1, 1, 3, 4]
+    given["item_price"] += ["adc.leakage", "dac.leakage", "shift_add.leakage", "alu.leakage",
+                            "router.leakage"]  # fmt: skip
+    given["item_count"] += [5.0, 6.0, 7.0, 8.0, 9.0]
+    found = steps([given])["toy"]
+    assert set(found) == {"digital", "digital_mac"}
+    with_them, without = found["digital"], found["digital_mac"]
+    assert without.cycles == with_them.cycles
+    leaks = load_prices(DIGITAL.prices).leakage_w
+    more = 5 * leaks("adc") + 6 * leaks("dac") + 7 * leaks("shift_add")
+    assert more > 0
+    assert with_them.bill.total - without.bill.total == pytest.approx(more)
+
+
 def test_both_studies_can_be_run():
     assert len(study().points()) == 2 * len(RUNS)
     for quick in (False, True):

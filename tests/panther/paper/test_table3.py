@@ -44,6 +44,7 @@ def test_ours_is_what_the_hardware_has(found):
     ours = {line.name: line.ours for line in found.lines}
     # two units: 8 arrays, 128 rows and 128 x 8 columns driven, 8 converters each; four lanes
     assert (ours["crossbar"], ours["dac"], ours["adc"]) == (16, 2 * (128 + 1024), 16)
+    assert (ours["shift_add"], ours["slice_carry"]) == (16, 2)
     assert (ours["alu"], ours["receive_buffer"], ours["router"], ours["link"]) == (4, 8, 1, 0)
     assert found.node.tiles == TILES
     assert found.area.total == pytest.approx(sum(line.area.total for line in found.lines))

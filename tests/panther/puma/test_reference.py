@@ -48,6 +48,18 @@ def test_rows_are_those_measured():
     assert rows_uj == pytest.approx(MEASURED_ROWS, rel=0, abs=LAST_DIGIT_UJ)
 
 
+def test_rows_of_the_convolution_are_those_measured():
+    run = _replay("convGPanther")
+    assert run.operations == {"mvm": 18, "mtvm": 18, "opa": 18}
+    rows_uj = {row: 1e6 * energy for row, energy in run.rows().items()}
+    # 16 bits x 8 slices of 309 pJ a product, and what shift-and-add and sample-and-hold take
+    assert rows_uj["mvm"] == pytest.approx(18 * 39.552e-3, rel=1e-9)
+    assert rows_uj["mtvm"] == pytest.approx(18 * 39.552e-3, rel=1e-9)
+    assert rows_uj["opa"] == pytest.approx(18 * 11.3664e-3, rel=1e-9)
+    assert rows_uj["converters"] == pytest.approx(36 * 16 * 8 * 128 * 8.73e-12)
+    assert rows_uj["leakage"] == pytest.approx(0.2605, rel=0, abs=LAST_DIGIT_UJ)
+
+
 @pytest.mark.parametrize("name", ["mlpPanther", "convGPanther"])
 def test_rows_add_up_to_all_of_the_energy(name):
     run = _replay(name)

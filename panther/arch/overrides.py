@@ -14,7 +14,7 @@ from panther.arch.presets import device_preset
 
 
 def _whole(name: str, text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+    if not re.fullmatch(r"[+-]?[0-9]{1,10}", text):
         raise ValueError(f"{name} must be an integer, not {text!r}")
     return int(text)
 

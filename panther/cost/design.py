@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from panther.arch.checks import check_range, shown
 from panther.arch.network import TrainPlan
 from panther.arch.overrides import OVERRIDES
+from panther.cost.pricing import price_files, unit_of
 from panther.energy import Bill, Interval, load_prices
-from panther.energy.prices import FOLDER, PRICE_SETS
 from panther.study import train
 from panther.study.errors import unknown
 from panther.study.tasks import Report
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 SOURCES = (
     *train.SOURCES, "models.system", "panther.asm", "panther.compiler", "panther.cost.layers",
-    "panther.cost.measure", "panther.energy.activity", "panther.energy.bill",
-    "panther.energy.inventory", "panther.energy.prices", "panther.host", "panther.study.train",
-    "panther.train.machine", "panther.train.nodes", "panther.train.twin",
+    "panther.cost.measure", "panther.cost.pricing", "panther.energy.activity",
+    "panther.energy.bill", "panther.energy.inventory", "panther.energy.prices", "panther.host",
+    "panther.study.train", "panther.train.machine", "panther.train.nodes", "panther.train.twin",
 )  # fmt: skip
 SHOWN = ("accuracy", "energy_j", "time_s", "area_m2")
 PARAMETERS = (
@@ -41,8 +41,8 @@ PARAMETERS = (
 )  # fmt: skip
 """``hidden``: sizes of the hidden layers, ``128-64``. ``design``: ``NAME=VALUE`` of the others,
 more behind a space, in place of what they are else; or ``paper``. ``prices``: a price set, by name
-or file, ``parts`` if not given, in which converters have prices of their own. The rest as of the
-task ``train``, but for devices, which are ideal."""
+or file, ``parts`` if not given, in which converters have prices of their own; with those of another
+machine come its cycles. The rest as of the task ``train``, but for devices, which are ideal."""
 
 DEFAULT_HIDDEN, DEFAULT_PRICES = 32, "parts"
 PAPER = "paper"
@@ -61,22 +61,15 @@ def check(parameters: Mapping[str, Any]) -> None:
     """
     parameters = whole(parameters)
     hidden_of(parameters)
-    load_prices(_prices(parameters))
     train.check(_of_training(parameters))
-    examples_of(train.plan_of(_of_training(parameters)))
+    plan = train.plan_of(_of_training(parameters))
+    unit_of(plan.mcu, load_prices(_prices(parameters)))
+    examples_of(plan)
 
 
 def files(parameters: Mapping[str, Any]) -> list[Path]:
     """The price set's file, and those it extends."""
-    found = []
-    name = _prices(whole(parameters))
-    folder = Path()
-    while name:
-        path = FOLDER / f"{name}.yaml" if name in PRICE_SETS else folder / name
-        found.append(path)
-        folder = path.parent
-        name = str(YamlLines().read(path.read_text(encoding="utf-8")).get("extends", ""))
-    return found
+    return price_files(_prices(whole(parameters)))
 
 
 def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
@@ -97,7 +90,7 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
     import numpy as np
 
     from panther.cost.layers import account
-    from panther.cost.measure import measure
+    from panther.cost.measure import measure, on_machine
     from panther.train.nodes import fit
     from panther.train.problem import prepare
 
@@ -109,7 +102,8 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
     )  # fmt: skip
     plan, data = problem.plan, problem.data
     result, trainer = train.trained(problem, report)
-    compiled = fit(problem.network, plan, least=True).compiled
+    prices = load_prices(_prices(parameters))
+    compiled = on_machine(fit(problem.network, plan, least=True).compiled, prices)
     count = examples_of(plan)
     cells = {
         name.removeprefix("cells/"): np.asarray(array, np.int16)
@@ -117,7 +111,7 @@ def run(parameters: Mapping[str, Any], report: Report) -> dict[str, Any]:
         if name.startswith("cells/")
     }
     counted = measure(compiled, cells=cells, data=(data.train_x[:count], data.train_y[:count]))
-    costs = account(counted, load_prices(_prices(parameters)))
+    costs = account(counted, prices)
     energy, used = costs.energy, area(costs)
     total = costs.bill.total
     said = words_of(parameters)

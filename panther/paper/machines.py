@@ -39,6 +39,11 @@ class Machine:
     """Prices of the machine whose run this one shares, for it takes the same cycles; if empty, it
     has a run of its own."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether its CRS is that of our RTL: its cycles, and a slice-carry unit."""
+        return self.timing == "ours"
+
 
 OURS = Machine(
     key="panther", name="PANTHER", prices="panther", timing="ours", resolves=True,
@@ -196,7 +201,7 @@ def step_of(row: Mapping[str, Any], machine: Machine) -> Step:
             )  # fmt: skip
         else:
             shared += bill
-    cycles = row["crs_cycles"] if machine is OURS else serial_cycles(machine.prices)
+    cycles = row["crs_cycles"] if machine.is_ours else serial_cycles(machine.prices)
     return Step(
         model=row["model"], machine=machine, cycles=row["cycles"], crs_cycles=cycles,
         layers=tuple(layers), shared=shared,
@@ -268,7 +273,7 @@ class Accounting:
             bill = _switched_off(bill, layer.busy_cycles / step.cycles)
         if step.machine.resolves:
             often = self.times(layer)
-            one = resolution(step.machine.prices, carries=step.machine is OURS)
+            one = resolution(step.machine.prices, carries=step.machine.is_ours)
             bill = bill + one * (layer.crossbars * often)
             cycles += often * step.crs_cycles
         return Cost(time_s=cycles * CYCLE_S, bill=bill)

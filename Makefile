@@ -81,10 +81,10 @@ updates: setup  ## encodings of the outer product, and CRS by headroom: what the
 vgg16: setup  ## a training step of VGG-16 at transaction level, every cell as golden's: 2 minutes
 	@$(PYTHON) -m benchmarks.networks vgg16 $(ARGS)
 
-design: setup  ## accuracy on digits against energy, time and area of 216 designs: docs/design-space.png
+design: setup  ## accuracy on digits against energy, time and area of 207 designs: docs/design-space.png
 	@$(PANTHER) study run examples/design.study.yaml $(ARGS)
 	@$(PANTHER) study pareto runs/studies/design --picture docs/design-space.png \
-		--colour hidden --shape mode --title "Training digits: what an example costs on 216 designs"
+		--colour hidden --shape mode --title "Training digits: what an example costs on 207 designs"
 
 study-crash: setup  ## a study of 64 points, killed and resumed, in processes and on Dask
 	@$(PYTHON) -m tests.panther.study.campaign $(ARGS)

@@ -23,7 +23,7 @@ OPCODES = {
     },
 }  # fmt: skip
 OPERATIONS = {"mlpPanther": (44, 28, 44), "convGPanther": (18, 18, 18)}
-CYCLES = {"mlpPanther": 18977, "convGPanther": 9513}
+CYCLES = {"mlpPanther": 18977, "convGPanther": 9512}
 
 
 def _lines(name):

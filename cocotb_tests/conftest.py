@@ -33,6 +33,7 @@ def simulate(request: pytest.FixtureRequest) -> Callable[..., sim.Result]:
         *,
         expected: int,
         variables: Mapping[str, str] | None = None,
+        brief: bool = True,
     ) -> sim.Result:
         try:
             require_simulator(simulator)
@@ -40,7 +41,7 @@ def simulate(request: pytest.FixtureRequest) -> Callable[..., sim.Result]:
             pytest.skip(f"NOT RUN: {error}")
         module = f"cocotb_tests.{testbench}"
         options = {"seed": seed(), "expected": expected, "variables": variables}
-        built = sim.build(design, simulator, brief=True)
+        built = sim.build(design, simulator, brief=brief)
         result = sim.run(built, module, timeout=TIMEOUT_SECONDS, **options)
         if result.failures:
             node = request.node.nodeid

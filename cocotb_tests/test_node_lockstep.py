@@ -131,9 +131,9 @@ CASES: dict[str, tuple[NodeCase, dict[str, list[object]]]] = {
 }  # fmt: skip
 
 
-def _run(simulate, testbench, task, simulator, design):  # type: ignore[no-untyped-def]
+def _run(simulate, testbench, task, simulator, design, *, brief=True):  # type: ignore[no-untyped-def]
     variables = {"PANTHER_NODE": json.dumps(task)}
-    result = simulate(design, testbench, simulator, expected=1, variables=variables)
+    result = simulate(design, testbench, simulator, expected=1, variables=variables, brief=brief)
     report = result.path / "node.json"
     return json.loads(report.read_text()) if report.exists() else None
 
@@ -193,7 +193,9 @@ def test_false_reports_are_divergences(simulate):
 
 
 def test_network_survives_resets(simulate):
-    _run(simulate, "node_reset_tb", {}, "verilator", node_lockstep_bench(NODES["LOCKSTEP_ROW"]))
+    design = node_lockstep_bench(NODES["LOCKSTEP_ROW"])
+    # long enough to be compiled well
+    _run(simulate, "node_reset_tb", {}, "verilator", design, brief=False)
 
 
 ROWS = [*range(1, 10), 15, 16, 17, 24, 31, 32, 33, 39, 40]
@@ -208,7 +210,7 @@ def test_messages_in_time(simulate):
     name = "LOCKSTEP_ROW"
     task = {"node": name, "rows": ROWS}
     design = node_lockstep_bench(NODES[name])
-    found = _run(simulate, "node_latency_tb", task, "verilator", design)
+    found = _run(simulate, "node_latency_tb", task, "verilator", design, brief=False)
     assert len(found) == len(ROWS) * 4
     for key, cycles in found.items():
         rows, hops = map(int, key.split())
